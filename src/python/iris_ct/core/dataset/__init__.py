@@ -1,0 +1,1 @@
+"""What rows are: columns, batches, windows, splits, validation."""

@@ -1,0 +1,119 @@
+"""The whole error tree; each branch says what the reader of the message can do.
+
+::
+
+    CTError
+      ConfigError                 fix a setting or a model file and start again
+        SpecificationError        fix models/<name>.toml; names key, value and what is allowed
+        UnknownModelError         the name is no model of this home
+      DataError                   quarantine the batch or refuse the file
+        SchemaMismatchError       columns are missing
+        UnreadableFileError       the file is no CSV, gzip CSV or Parquet, or is damaged
+        DuplicateContentError     the same content arrived before
+        InsufficientDataError     too few rows; says how many are needed
+      ModelError                  keep the champion
+        TrainingFailedError       the training process ended without a model
+        TrainingCancelledError    someone cancelled the training
+        IncompatibleModelError    a model and its inputs do not fit together
+        NoChampionError           nothing serves yet
+      RegistryError               look at MLflow
+        ModelVersionNotFoundError
+      StoreError                  look at the store
+        ConflictError             someone else changed the same thing first
+        IntegrityError            a stored fact is not what its digest says
+      TransientError              try again later
+        StoreUnavailableError
+        RegistryUnavailableError
+
+Exit codes and HTTP status codes are tables at the edges, never attributes here.
+"""
+
+from __future__ import annotations
+
+
+class CTError(Exception):
+    """Root of all errors of the product; the message alone must tell what to do."""
+
+
+class ConfigError(CTError):
+    """A setting is missing or wrong."""
+
+
+class SpecificationError(ConfigError):
+    """A model file breaks a rule."""
+
+
+class UnknownModelError(ConfigError):
+    """There is no model of that name."""
+
+
+class DataError(CTError):
+    """Data that must not flow on."""
+
+
+class SchemaMismatchError(DataError):
+    """A file lacks columns of the specification."""
+
+
+class UnreadableFileError(DataError):
+    """A file cannot be parsed at all."""
+
+
+class DuplicateContentError(DataError):
+    """The same content arrived before under another name or time."""
+
+
+class InsufficientDataError(DataError):
+    """Too few rows for what was asked."""
+
+
+class ModelError(CTError):
+    """A model cannot be made or used; the champion stays."""
+
+
+class TrainingFailedError(ModelError):
+    """The training process ended without a model."""
+
+
+class TrainingCancelledError(ModelError):
+    """Someone cancelled the training."""
+
+
+class IncompatibleModelError(ModelError):
+    """A model and the rows given to it do not fit together."""
+
+
+class NoChampionError(ModelError):
+    """No model version serves yet."""
+
+
+class RegistryError(CTError):
+    """The model registry refused or lacks something."""
+
+
+class ModelVersionNotFoundError(RegistryError):
+    """That version was never made."""
+
+
+class StoreError(CTError):
+    """The store refused something."""
+
+
+class ConflictError(StoreError):
+    """Someone else changed the same thing first."""
+
+
+class IntegrityError(StoreError):
+    """A stored fact is not what its digest says."""
+
+
+class TransientError(CTError):
+    """Something outside is away; the same call may succeed later."""
+
+
+class StoreUnavailableError(TransientError):
+    """The database does not answer."""
+
+
+class RegistryUnavailableError(TransientError):
+    """MLflow does not answer."""

@@ -1,0 +1,293 @@
+"""A model's specification: what ``models/<name>.toml`` may say, checked and digested.
+
+Reading the file is the work of ``adapters/sources``; here a mapping becomes a `Specification`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from croniter import croniter
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from iris_ct.core.canonical import canonical_json, digest
+from iris_ct.core.errors import SpecificationError
+from iris_ct.core.policy import (
+    DataPolicy,
+    DriftPolicy,
+    GatePolicy,
+    RetentionPolicy,
+    TrainingPolicy,
+    TriggerPolicy,
+)
+from iris_ct.core.span import Span, is_rows
+
+Task = Literal["regression", "binary", "multiclass"]
+FeatureKind = Literal["numeric", "categorical", "boolean", "datetime"]
+DatetimePart = Literal[
+    "year", "quarter", "month", "week", "day", "weekday", "yearday", "hour", "minute"
+]
+
+MODEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+RESERVED_COLUMNS = frozenset({"_row", "_position", "_key"})
+
+# What changes only how a model is watched or kept; everything else changes what is learned.
+_WITHOUT_RETRAINING = frozenset({"drift", "trigger", "gate", "retention", "data"})
+
+
+class Feature(BaseModel):
+    """One declared input column."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: FeatureKind
+    min: float | None = None
+    max: float | None = None
+    allowed: tuple[str, ...] | None = None
+    nullable: bool = True
+    parts: tuple[DatetimePart, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        if self.kind != "numeric" and (self.min is not None or self.max is not None):
+            raise ValueError("min and max are for numeric features only")
+        if self.kind != "categorical" and self.allowed is not None:
+            raise ValueError("allowed is for categorical features only")
+        if (self.kind == "datetime") != bool(self.parts):
+            raise ValueError("parts are needed for datetime features and for no other kind")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is above max")
+        return self
+
+
+class Specification(BaseModel):
+    """What one model is: its task, its columns and its policies.
+
+    Attributes
+    ----------
+    name : str
+        Lower-case letters, digits and underscores, at most 32; also the registered model's name.
+    key : tuple of str
+        Columns that identify a row over time; empty: the row's place in its batch.
+    event_time : str or None
+        Column of the event time; None: the order of arrival is the time.
+    time_zone : str
+        IANA zone of event times that carry none themselves.
+    label_delay : str or None
+        Age below which a label is not trusted; rows younger than it are in no holdout, no
+        training and no error statistic.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    task: Task
+    target: str
+    positive: str | None = None
+    key: tuple[str, ...] = ()
+    event_time: str | None = None
+    time_zone: str = "UTC"
+    group: str | None = None
+    label_delay: Span | None = None
+    on_duplicate: Literal["replace", "keep", "reject"] = "replace"
+    features: Annotated[tuple[Feature, ...], Field(min_length=1)]
+    data: DataPolicy = DataPolicy()
+    drift: DriftPolicy = DriftPolicy()
+    trigger: TriggerPolicy = TriggerPolicy()
+    training: TrainingPolicy = TrainingPolicy()
+    gate: GatePolicy = GatePolicy()
+    retention: RetentionPolicy = RetentionPolicy()
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_model_name(cls, name: str) -> str:
+        if not MODEL_NAME.fullmatch(name):
+            raise ValueError(
+                "a model name starts with a lower-case letter and has at most 32 "
+                "lower-case letters, digits and underscores"
+            )
+        return name
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _one_key_column(cls, key: Any) -> Any:
+        return (key,) if isinstance(key, str) else key
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _table_of_features(cls, features: Any) -> Any:
+        if not isinstance(features, Mapping):
+            return features
+        return [
+            {"name": name, **({"kind": said} if isinstance(said, str) else said)}
+            for name, said in features.items()
+        ]
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(
+                "no such time zone; use an IANA name such as Europe/Vienna"
+            ) from error
+        return zone
+
+    @model_validator(mode="after")
+    def _columns_have_one_role(self) -> Self:
+        names = [feature.name for feature in self.features]
+        if len(set(names)) < len(names):
+            raise ValueError("a feature is declared twice")
+        if self.target in names:
+            raise ValueError("the target is also a feature")
+        if taken := RESERVED_COLUMNS & {*names, self.target, *self.key}:
+            raise ValueError(
+                f"column names kept for the product itself: {', '.join(sorted(taken))}"
+            )
+        if self.positive is not None and self.task != "binary":
+            raise ValueError("positive is for the task binary only")
+        if self.on_duplicate != "replace" and not self.key:
+            raise ValueError("on_duplicate needs key columns")
+        if self.trigger.cron is not None and not croniter.is_valid(self.trigger.cron):
+            raise ValueError("trigger.cron is no cron expression of five fields")
+        return self
+
+    @model_validator(mode="after")
+    def _spans_fit_the_clock(self) -> Self:
+        spans = {
+            "label_delay": self.label_delay,
+            "trigger.cooldown": self.trigger.cooldown,
+            "drift.cell": self.drift.cell,
+            "gate.block": self.gate.block,
+            **{f"training.windows[{i}]": w for i, w in enumerate(self.training.windows or ())},
+        }
+        for where, span in spans.items():
+            if span is None or span == "all":
+                continue
+            if is_rows(span) == (self.event_time is not None):
+                wanted = (
+                    "a row count such as '5000 rows'" if self.event_time is None else "a duration"
+                )
+                raise ValueError(
+                    f"{where} = '{span}': expected {wanted}, because event_time is "
+                    f"{'not set' if self.event_time is None else 'set'}"
+                )
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON: a specification is versioned by its content."""
+        return digest(self.content())
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the declared features, in their declared order."""
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """Columns that a file must have to be predicted: key, event time, group and features."""
+        roles = (*self.key, *filter(None, (self.event_time, self.group)))
+        return tuple(dict.fromkeys((*roles, *self.feature_names)))
+
+    @property
+    def metric(self) -> str:
+        """Name of the loss that the gate compares."""
+        return self.gate.metric or ("mae" if self.task == "regression" else "log_loss")
+
+    @property
+    def windows(self) -> tuple[str, ...]:
+        """Training windows to compare, with the defaults for this model's kind of time."""
+        if self.training.windows is not None:
+            return self.training.windows
+        if self.event_time is None:
+            return ("5000 rows", "20000 rows", "all")
+        return ("90d", "180d", "365d", "all")
+
+    @property
+    def cooldown(self) -> str:
+        """Event time between two retrainings."""
+        return self.trigger.cooldown or ("1d" if self.event_time else "100 rows")
+
+    @property
+    def cell(self) -> str:
+        """Width of one summary cell."""
+        return self.drift.cell or ("1d" if self.event_time else "1000 rows")
+
+    @property
+    def block(self) -> str:
+        """Length of one block of the paired comparison."""
+        return self.gate.block or ("1d" if self.event_time else "50 rows")
+
+    def content(self) -> dict[str, Any]:
+        """Give the specification as plain JSON values."""
+        return self.model_dump(mode="json")
+
+    def to_json(self) -> str:
+        """Give the specification as canonical JSON."""
+        return canonical_json(self.content())
+
+
+def parse_specification(content: Mapping[str, Any], *, source: str) -> Specification:
+    """Check a mapping and make it a `Specification`.
+
+    Parameters
+    ----------
+    content : mapping
+        What the TOML file holds; ``name`` may be absent if ``source`` gives it.
+    source : str
+        Where the content came from, for messages; a path ending in ``<name>.toml``.
+
+    Returns
+    -------
+    Specification
+
+    Raises
+    ------
+    SpecificationError
+        With one line for each broken rule: key, value and what is allowed.
+    """
+    try:
+        return Specification.model_validate(content)
+    except ValidationError as error:
+        lines = [_explain(detail) for detail in error.errors(include_url=False)]
+        raise SpecificationError(
+            f"{source} breaks {len(lines)} rule{'s' if len(lines) > 1 else ''}:\n"
+            + "\n".join(f"  {line}" for line in lines)
+        ) from error
+
+
+def _explain(detail: Mapping[str, Any]) -> str:
+    """Say one validation error as ``key = value: what is allowed``."""
+    key = ".".join(str(part) for part in detail["loc"]) or "the file"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: no such key; see docs/models.md for the keys there are"
+    if detail["type"] == "missing":
+        return f"{key}: missing; it has no default"
+    found = detail["input"]
+    shown = f" = {found!r}" if isinstance(found, str | int | float | bool) else ""
+    return f"{key}{shown}: {message}"
+
+
+def forces_retraining(before: Specification, after: Specification) -> bool:
+    """Tell whether a change of the specification makes the champion's recipe outdated."""
+    return bool(changed_keys(before, after) - _WITHOUT_RETRAINING)
+
+
+def changed_keys(before: Specification, after: Specification) -> set[str]:
+    """Name the top-level keys in which two specifications differ."""
+    old, new = before.content(), after.content()
+    return {key for key in new if old.get(key) != new[key]}
