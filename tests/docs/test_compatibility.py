@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from iris_ct.core.specification import Specification
+
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 
 # Title and number of rows of each group of the comparison, by the letter of their ids.
@@ -85,3 +87,14 @@ def test_every_verb_named_is_a_command() -> None:
 
 def test_what_works_names_what_to_type_or_open() -> None:
     assert [row.id for row in ROWS if row.answer == "works" and "`" not in row.how] == []
+
+
+def test_every_setting_named_is_a_key_of_the_specification() -> None:
+    groups = {
+        group: set(getattr(field.annotation, "model_fields", {}))
+        for group, field in Specification.model_fields.items()
+    }
+    named = {pair for row in ROWS for pair in re.findall(r"`([a-z]+)\.([a-z_]+)`", row.how)}
+    settings = {(group, key) for group, key in named if group in groups}
+    assert settings
+    assert {(group, key) for group, key in settings if key not in groups[group]} == set()
