@@ -1,0 +1,50 @@
+"""Runs an iop production without IRIS: the same classes, the same graph, durable messages.
+
+This package knows nothing of what the production is about and imports no other room of the
+product. `Host` runs a production, `HostClient` talks to a running one from another process.
+"""
+
+from iris_ct.host.client import HostClient
+from iris_ct.host.errors import (
+    ComponentStartError,
+    HostError,
+    HostLockedError,
+    HostStoppedError,
+    MessageStateError,
+    PlanError,
+    ReplayMismatchError,
+    RequestFailedError,
+    RequestTimeoutError,
+    StoreError,
+    TargetUnknownError,
+    UnsupportedError,
+)
+from iris_ct.host.host import Host
+from iris_ct.host.lock import HolderInfo
+from iris_ct.host.plan import HostPlan, ItemSpec
+from iris_ct.host.records import EventRow, SessionRow, TraceRow
+from iris_ct.host.records import Message as StoredMessage
+
+__all__ = [
+    "ComponentStartError",
+    "EventRow",
+    "HolderInfo",
+    "Host",
+    "HostClient",
+    "HostError",
+    "HostLockedError",
+    "HostPlan",
+    "HostStoppedError",
+    "ItemSpec",
+    "MessageStateError",
+    "PlanError",
+    "ReplayMismatchError",
+    "RequestFailedError",
+    "RequestTimeoutError",
+    "SessionRow",
+    "StoreError",
+    "StoredMessage",
+    "TargetUnknownError",
+    "TraceRow",
+    "UnsupportedError",
+]

@@ -1,0 +1,75 @@
+"""Every error the host raises, in one tree with one root.
+
+The tree::
+
+    HostError
+      PlanError               the production cannot run here: all reasons at once, before anything starts
+      HostLockedError         another host runs this store: says who, where and since when
+      StoreError              the address or the version of the store is not one the host can use
+      UnsupportedError        IRIS offers it, this host does not; named so that nothing is mocked
+      ComponentStartError     on_init of an item failed at start
+      TargetUnknownError      a message was addressed to an item that cannot take it
+      MessageStateError       suspend, resume or resend of a message in the wrong state
+      RequestFailedError      the target answered with an error
+      RequestTimeoutError     no answer within the time given (also a TimeoutError)
+      ReplayMismatchError     a repeated handler sent something else than it did the first time
+      HostStoppedError        the host is not running, or stopped while the caller waited
+"""
+
+from __future__ import annotations
+
+
+class HostError(Exception):
+    """Root of all errors of the embedded host."""
+
+
+class PlanError(HostError):
+    """The production cannot run on this host; the text lists every reason."""
+
+
+class HostLockedError(HostError):
+    """Another host holds the store; the text says who, where and since when."""
+
+
+class StoreError(HostError):
+    """The store's address or version cannot be used."""
+
+
+class UnsupportedError(HostError):
+    """A part of IRIS which this host does not offer was asked for."""
+
+
+class ComponentStartError(HostError):
+    """The ``on_init`` of one or more items failed at start."""
+
+
+class TargetUnknownError(HostError):
+    """A message was addressed to an item that does not exist or takes no messages."""
+
+
+class MessageStateError(HostError):
+    """A message is not in the state which the wish needs."""
+
+
+class RequestFailedError(HostError):
+    """The target of a request ended with an error; the text is the target's error."""
+
+
+class RequestTimeoutError(HostError, TimeoutError):
+    """No reply arrived within the time given."""
+
+
+class ReplayMismatchError(HostError):
+    """A handler that was run again did not repeat the sends of its first run."""
+
+
+class HostStoppedError(HostError):
+    """The host does not run, or stopped while the caller waited."""
+
+
+class HandlerInterrupted(BaseException):  # noqa: N818 - not an error: a signal that unwinds a handler
+    """Unwinds a component's handler when the host stops.
+
+    Not an ``Exception``, so that a component's ``except Exception`` cannot take a stopping host
+    for a failed request. The message goes back to its queue and is finished after the next start.
+    """

@@ -1,0 +1,259 @@
+"""One place of an item's pool: takes messages from the queue, one after the other.
+
+A slot is a thread in the default mode and a process in strict mode; the code is the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from iris_ct.host.actions import decide
+from iris_ct.host.activation import Activation
+from iris_ct.host.component import Component, describe, log_failure, logging_to
+from iris_ct.host.bodies import Payload
+from iris_ct.host.database import to_text
+from iris_ct.host.errors import HandlerInterrupted, ReplayMismatchError
+from iris_ct.host.events import run_event
+from iris_ct.host.handles import Handle
+from iris_ct.host.node import PATIENCE_S, Node, queue_signal
+from iris_ct.host.plan import ItemSpec
+from iris_ct.host.records import COMPLETED, ERROR, INPUT, Message
+from iris_ct.host.runtime import LOG_WARNING
+
+_logger = logging.getLogger(__name__)
+
+# How often a slot with a schedule looks at the clock.
+_SCHEDULE_CHECK_S = 1.0
+# Pause after the store could not be reached, doubled up to the last.
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 30.0
+
+
+class Slot:
+    """Works for one item until the node stops. `run` belongs to one thread."""
+
+    def __init__(self, node: Node, spec: ItemSpec, address: str) -> None:
+        self.node = node
+        self.spec = spec
+        self.address = address
+        self.opened = threading.Event()
+        self.failure: BaseException | None = None
+        self.closing = threading.Event()
+        self._signal = node.signals.get(queue_signal(spec.name))
+        self._component: Component | None = None
+        self._next_poll = 0.0
+
+    def run(self, go: threading.Event) -> None:
+        """Open the component, wait for ``go``, work, close it."""
+        try:
+            self._open()
+        except HandlerInterrupted:
+            self.opened.set()
+            return
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - told by whoever waits for opened
+            self.failure = error
+            self.opened.set()
+            return
+        self.opened.set()
+        while not go.wait(PATIENCE_S) and not self._over():
+            pass
+        self._work()
+        if self._component is not None:
+            with logging_to(self._component.handle.activation):
+                self._component.close()
+
+    def close(self) -> None:
+        """Ask the slot to end after what it is doing."""
+        self.closing.set()
+        self._signal.ring()
+
+    # -- loop ----------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self.spec.kind == "process":
+            return
+        activation = Activation(self.node, self.spec, self.address, None)
+        component = Component(self.spec, Handle(activation))
+        with logging_to(activation):
+            component.open()
+        self._component = component
+
+    def _over(self) -> bool:
+        return self.node.stopping.is_set() or self.closing.is_set()
+
+    def _work(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while not self._over():
+            try:
+                self._work_once()
+                pause_s = _FIRST_PAUSE_S
+            except HandlerInterrupted:
+                continue
+            except SQLAlchemyError:
+                _logger.exception(
+                    "Slot %s cannot use the message store; it tries again in %.1f s.",
+                    self.address,
+                    pause_s,
+                )
+                self.node.stopping.wait(pause_s)
+                pause_s = min(2 * pause_s, _LAST_PAUSE_S)
+                self._give_back()
+
+    def _work_once(self) -> None:
+        seen = self._signal.count
+        if not self.node.is_on(self.spec):
+            self._signal.wait(
+                seen, _SCHEDULE_CHECK_S if self.spec.schedule.switches else PATIENCE_S
+            )
+            return
+        message = self.node.mailbox.claim(self.spec.name, self.address, replay=self.node.replay)
+        if message is not None:
+            self._handle(message)
+        elif self._poll_is_due():
+            self._poll()
+        else:
+            self._signal.wait(seen, self._rest_s())
+
+    def _give_back(self) -> None:
+        try:
+            self.node.mailbox.requeue(slot=self.address)
+        except SQLAlchemyError:
+            _logger.debug("Slot %s cannot give back its message yet.", self.address)
+
+    def _rest_s(self) -> float:
+        rest_s = _SCHEDULE_CHECK_S if self.spec.schedule.switches else PATIENCE_S
+        if self.spec.polls and not self.node.draining.is_set():
+            rest_s = min(rest_s, self._next_poll - time.monotonic())
+        if self.spec.kind == "process":
+            due = self.node.mailbox.next_due(self.spec.name)
+            if due is not None:
+                rest_s = min(rest_s, _seconds_until(due))
+        return rest_s
+
+    # -- polls ---------------------------------------------------------------------------------
+
+    def _poll_is_due(self) -> bool:
+        return (
+            self.spec.polls
+            and not self.node.draining.is_set()
+            and time.monotonic() >= self._next_poll
+        )
+
+    def _poll(self) -> None:
+        component = self._started()
+        activation = component.handle.activation = Activation(
+            self.node, self.spec, self.address, None
+        )
+        wait = True
+        with logging_to(activation):
+            try:
+                wait = component.poll()
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a component raises
+                self._report(activation, error)
+        self._next_poll = time.monotonic() + (self.spec.call_interval_s if wait else 0.0)
+
+    # -- messages --------------------------------------------------------------------------------
+
+    def _handle(self, message: Message) -> None:
+        try:
+            if self.spec.kind == "process":
+                run_event(self.node, self.spec, self.address, message)
+            else:
+                self._handle_until_done(message)
+        except HandlerInterrupted:
+            self.node.mailbox.requeue(slot=self.address)
+            raise
+
+    def _handle_until_done(self, message: Message) -> None:
+        """Run a service's input or an operation's request, again after each error to retry."""
+        current: Message | None = self._wait_until_due(message)
+        while current is not None:
+            current = self._attempt(current)
+
+    def _attempt(self, message: Message) -> Message | None:
+        component = self._started()
+        activation = component.handle.activation = Activation(
+            self.node, self.spec, self.address, message
+        )
+        with logging_to(activation):
+            try:
+                if message.kind == INPUT:
+                    reply = component.process_input(message.payload, message.id)
+                else:
+                    reply = component.handle_message(message.payload, message.id)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a component raises
+                return self._after_error(activation, message, error)
+        self.node.wake(self.node.mailbox.end(message, COMPLETED, reply))
+        return None
+
+    def _after_error(
+        self, activation: Activation, message: Message, error: BaseException
+    ) -> Message | None:
+        failure = describe(error)
+        # Another try would not cure a handler that does not repeat itself, only double its sends.
+        may_retry = self._may_retry(message) and not isinstance(error, ReplayMismatchError)
+        rules = self.spec.reply_actions if self.spec.kind == "operation" else ()
+        verdict = decide(rules, failure, may_retry=may_retry)
+        mailbox = self.node.mailbox
+        if verdict.outcome == "retry":
+            log_failure(activation, error, LOG_WARNING)
+            mailbox.retry_later(message, _instant_in(self.spec.retry_interval_s), failure)
+            return self._wait_until_due(mailbox.get(message.id))
+        self._report(activation, error, message)
+        if verdict.outcome == "suspended":
+            mailbox.shelve(message, failure)
+        else:
+            completed = verdict.outcome == COMPLETED
+            self.node.wake(
+                mailbox.end(
+                    message,
+                    COMPLETED if completed else ERROR,
+                    Payload(),
+                    "" if completed else failure,
+                )
+            )
+        if verdict.disable:
+            self.node.set_enabled(self.spec.name, enabled=False)
+            self.node.warn(
+                "The item was disabled by its ReplyCodeActions.", item_name=self.spec.name
+            )
+        return None
+
+    def _may_retry(self, message: Message) -> bool:
+        if self.spec.failure_timeout_s < 0 or message.first_started_at is None:
+            return True
+        elapsed_s = -_seconds_until(message.first_started_at)
+        return elapsed_s + self.spec.retry_interval_s <= self.spec.failure_timeout_s
+
+    def _wait_until_due(self, message: Message) -> Message:
+        """Keep the slot, and so the order of the queue, until a message may be tried again."""
+        if message.not_before is None:
+            return message
+        while (left_s := _seconds_until(message.not_before)) > 0:
+            if self.node.stopping.wait(min(left_s, PATIENCE_S)) or self.closing.is_set():
+                raise HandlerInterrupted
+        return self.node.mailbox.run_again(message)
+
+    def _report(
+        self, activation: Activation, error: BaseException, message: Message | None = None
+    ) -> None:
+        log_failure(activation, error)
+        if self.spec.alert_on_error:
+            self.node.alert(describe(error), item_name=self.spec.name, message=message)
+
+    def _started(self) -> Component:
+        if self._component is None:
+            raise RuntimeError(f"Slot {self.address} works before it was opened.")
+        return self._component
+
+
+def _instant_in(seconds: float) -> str:
+    return to_text(datetime.fromtimestamp(time.time() + seconds, UTC))
+
+
+def _seconds_until(instant: str) -> float:
+    return (datetime.fromisoformat(instant) - datetime.now(UTC)).total_seconds()
