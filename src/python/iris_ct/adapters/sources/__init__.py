@@ -1,0 +1,1 @@
+"""Where rows and specifications come from: files, the inbox folder, model files."""

@@ -1,0 +1,76 @@
+"""Model files: ``models/<name>.toml`` read into specifications."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from iris_ct.core.errors import SpecificationError, UnknownModelError
+from iris_ct.core.specification import Specification, parse_specification
+
+_SUFFIX = ".toml"
+
+
+def model_names(folder: Path) -> list[str]:
+    """Name the models of a folder, sorted; none if there is no such folder."""
+    return sorted(path.stem for path in folder.glob(f"*{_SUFFIX}") if path.is_file())
+
+
+def model_path(folder: Path, name: str) -> Path:
+    """Give the path of a model's file, whether it exists or not."""
+    return folder / f"{name}{_SUFFIX}"
+
+
+def read_model(folder: Path, name: str) -> Specification:
+    """Read one model of a folder.
+
+    Raises
+    ------
+    UnknownModelError
+        If the folder has no such file; names the models it has.
+    SpecificationError
+        If the file breaks a rule; names file, key, value and what is allowed.
+    """
+    path = model_path(folder, name)
+    if not path.is_file():
+        there = ", ".join(model_names(folder)) or "none yet"
+        raise UnknownModelError(
+            f'There is no model "{name}" in {folder}; there are: {there}. '
+            f"Make one with: ct init {name} --from FILE --target COLUMN"
+        )
+    return read_model_file(path)
+
+
+def read_model_file(path: Path) -> Specification:
+    """Read a model file; the file's name is the model's name.
+
+    Raises
+    ------
+    SpecificationError
+        If the file cannot be read, is no TOML, or breaks a rule.
+    """
+    content = _toml(path)
+    content.setdefault("name", path.stem)
+    if content["name"] != path.stem:
+        raise SpecificationError(
+            f"{path} says name = {content['name']!r}: expected {path.stem!r}, as the file is "
+            "called. Rename the file, or leave name out."
+        )
+    return parse_specification(content, source=str(path))
+
+
+def read_models(folder: Path) -> dict[str, Specification]:
+    """Read all models of a folder, by name."""
+    return {name: read_model(folder, name) for name in model_names(folder)}
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SpecificationError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SpecificationError(f"{path} is not UTF-8; save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SpecificationError(f"{path} is no TOML: {error}.") from error
