@@ -37,7 +37,8 @@ class Component:
         self.spec = spec
         self.handle = handle
         # IRIS never calls __init__, so neither does the host.
-        self._instance: Any = spec.component_class.__new__(spec.component_class)
+        component_class: Any = spec.component_class
+        self._instance = component_class.__new__(component_class)
 
     def open(self) -> None:
         """Hand over handle and settings, then call ``on_connected`` and ``on_init``."""

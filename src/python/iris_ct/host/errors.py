@@ -67,7 +67,7 @@ class HostStoppedError(HostError):
     """The host does not run, or stopped while the caller waited."""
 
 
-class HandlerInterrupted(BaseException):  # noqa: N818 - not an error: a signal that unwinds a handler
+class HandlerInterrupted(BaseException):
     """Unwinds a component's handler when the host stops.
 
     Not an ``Exception``, so that a component's ``except Exception`` cannot take a stopping host

@@ -23,6 +23,7 @@ from iris_ct.host.records import (
 from iris_ct.host.tables import event as e
 from iris_ct.host.tables import message as m
 
+_INSERT_EVENT = e.insert()
 _TRACE_COLUMNS = tuple(m.c[name] for name in TraceRow.__dataclass_fields__)
 
 
@@ -44,19 +45,19 @@ class Journal:
         source_method: str = "",
     ) -> None:
         """Write an entry of the event log."""
-        entry = e.insert().values(
-            logged_at=utc_now(),
-            severity=severity,
-            item=item,
-            session_id=session_id,
-            message_id=message_id,
-            source_class=source_class,
-            source_method=source_method,
-            pid=os.getpid(),
-            content=content,
-        )
+        entry = {
+            "logged_at": utc_now(),
+            "severity": severity,
+            "item": item,
+            "session_id": session_id,
+            "message_id": message_id,
+            "source_class": source_class,
+            "source_method": source_method,
+            "pid": os.getpid(),
+            "content": content,
+        }
         with self._database.write() as connection:
-            connection.execute(entry)
+            connection.execute(_INSERT_EVENT, entry)
 
     def events(
         self,

@@ -7,9 +7,10 @@ All changes of state say which state they expect: of two slots that want one mes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, Update, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from iris_ct.host.bodies import Payload
@@ -48,6 +49,67 @@ class _LostRaceError(Exception):
     """Another slot was quicker; undoes the transaction."""
 
 
+# Statements are built once: building one costs more than SQLite needs to run it.
+_BY_ID = select(m).where(m.c.id == bindparam("message_id"))
+_STATUS = select(m.c.status).where(m.c.id == bindparam("message_id"))
+_BY_SEND = select(m).where(
+    m.c.parent_id == bindparam("parent_id"),
+    m.c.parent_run == bindparam("parent_run"),
+    m.c.seq == bindparam("seq"),
+)
+_NEXT_DUE = select(func.min(m.c.not_before)).where(
+    m.c.target == bindparam("item"), m.c.status == SCHEDULED
+)
+_FENCE = select(m.c.starts, m.c.status).where(m.c.id == bindparam("message_id"))
+_INSERT = m.insert()
+_OLDEST = select(func.min(m.c.id)).where(m.c.target == bindparam("item"), m.c.status == QUEUED)
+_process = m.alias("process")
+_OLDEST_EVENT = select(func.min(m.c.id)).where(
+    m.c.target == bindparam("item"),
+    or_(m.c.status == QUEUED, and_(m.c.status == SCHEDULED, m.c.not_before <= bindparam("now"))),
+    # Events of one process are handled one after the other; requests are free.
+    or_(
+        m.c.kind.in_((REQUEST, INPUT)),
+        ~exists().where(_process.c.id == m.c.process_id, _process.c.held == 1),
+    ),
+)
+_CLAIM = (
+    update(m)
+    .where(
+        m.c.id == bindparam("message_id"),
+        m.c.status == bindparam("old_status"),
+        m.c.starts == bindparam("old_starts"),
+    )
+    .values(
+        status=RUNNING,
+        slot=bindparam("new_slot"),
+        starts=bindparam("new_starts"),
+        run_number=bindparam("new_run_number"),
+        first_started_at=bindparam("new_first_started_at"),
+        started_at=bindparam("now"),
+        held=bindparam("new_held"),
+    )
+)
+_HOLD_PROCESS = (
+    update(m)
+    .where(m.c.id == bindparam("message_id"), m.c.held == 0, m.c.status == WAITING)
+    .values(held=1)
+)
+_COUNT = select(func.count()).select_from(m)
+_CALLS_OUTSTANDING = _COUNT.where(
+    m.c.process_id == bindparam("process_id"),
+    m.c.wants_response == 1,
+    m.c.delivered == 0,
+    m.c.id != bindparam("call_id"),
+)
+_TIMERS_SET = _COUNT.where(
+    m.c.parent_id == bindparam("parent_id"),
+    m.c.parent_run == bindparam("parent_run"),
+    m.c.kind == TIMER,
+    m.c.status == SCHEDULED,
+)
+
+
 class Mailbox:
     """Messages of one store. Used by any thread."""
 
@@ -68,16 +130,16 @@ class Mailbox:
             If there is none with this id.
         """
         with self._database.read() as connection:
-            row = connection.execute(select(m).where(m.c.id == message_id)).first()
+            row = connection.execute(_BY_ID, {"message_id": message_id}).first()
         if row is None:
             raise MessageStateError(f"There is no message {message_id} in the store.")
         return Message.of(row)
 
     def find_send(self, parent_id: int, parent_run: int, seq: int) -> Message | None:
         """Find what the n-th send of a handler's run has stored, if it came so far."""
-        where = and_(m.c.parent_id == parent_id, m.c.parent_run == parent_run, m.c.seq == seq)
+        key = {"parent_id": parent_id, "parent_run": parent_run, "seq": seq}
         with self._database.read() as connection:
-            row = connection.execute(select(m).where(where)).first()
+            row = connection.execute(_BY_SEND, key).first()
         return None if row is None else Message.of(row)
 
     def set_waiter(self, message_id: int, waiter: str) -> None:
@@ -90,7 +152,7 @@ class Mailbox:
 
     # -- the queue ---------------------------------------------------------------------------
 
-    def claim(self, item: str, slot: str, *, replay: bool) -> Message | None:
+    def claim(self, item: str, slot: str, *, replay: bool, events: bool = True) -> Message | None:
         """Take the oldest message an item may work on, or None.
 
         Parameters
@@ -101,10 +163,14 @@ class Mailbox:
             Who takes it.
         replay : bool
             False: a handler that was begun before gets a new run, which sees no earlier sends.
+        events : bool
+            The item is a process, so its queue may hold responses and timers.
         """
+        query = _OLDEST_EVENT if events else _OLDEST
         while True:
             with self._database.read() as connection:
-                candidate = connection.execute(_candidate(item)).scalar()
+                key = {"item": item, "now": utc_now()} if events else {"item": item}
+                candidate = connection.execute(query, key).scalar()
             if candidate is None:
                 return None
             try:
@@ -117,9 +183,8 @@ class Mailbox:
 
     def next_due(self, item: str) -> str | None:
         """Return the instant of an item's next timer."""
-        where = and_(m.c.target == item, m.c.status == SCHEDULED)
         with self._database.read() as connection:
-            return connection.execute(select(func.min(m.c.not_before)).where(where)).scalar()
+            return connection.execute(_NEXT_DUE, {"item": item}).scalar()
 
     def requeue(self, *, slot: str | None = None, died: bool = False) -> list[int]:
         """Give back what was being worked on, by one slot or by all, to be run again.
@@ -142,14 +207,10 @@ class Mailbox:
         with self._database.write() as connection:
             rows = connection.execute(select(m.c.id, m.c.process_id).where(where)).all()
             for row in rows:
-                _change(
-                    connection,
-                    row.id,
-                    status=QUEUED,
-                    slot=None,
-                    held=0,
-                    deaths=m.c.deaths + int(died),
-                )
+                _change(connection, row.id, status=QUEUED, slot=None, held=0)
+                if died:
+                    death = update(m).where(m.c.id == row.id).values(deaths=m.c.deaths + 1)
+                    connection.execute(death)
                 if row.process_id is not None:
                     _change(connection, row.process_id, held=0)
         return sorted(row.id for row in rows)
@@ -190,7 +251,7 @@ class Mailbox:
             status=RETRYING,
             not_before=not_before,
             failure=failure,
-            run_number=m.c.run_number + 1,
+            run_number=message.run_number + 1,
         )
 
     def run_again(self, message: Message) -> Message:
@@ -214,23 +275,12 @@ class Mailbox:
         timers : int
             Timers which this event has set.
         """
-        calls = and_(
-            m.c.process_id == process_id,
-            m.c.wants_response == 1,
-            m.c.delivered == 0,
-            m.c.id != (event.call_id or 0),
-        )
-        timers = and_(
-            m.c.parent_id == event.id,
-            m.c.parent_run == event.run_number,
-            m.c.kind == TIMER,
-            m.c.status == SCHEDULED,
-        )
-        count = select(func.count()).select_from(m)
+        calls = {"process_id": process_id, "call_id": event.call_id or 0}
+        timers = {"parent_id": event.id, "parent_run": event.run_number}
         with self._database.read() as connection:
             return (
-                connection.execute(count.where(calls)).scalar_one(),
-                connection.execute(count.where(timers)).scalar_one(),
+                connection.execute(_CALLS_OUTSTANDING, calls).scalar_one(),
+                connection.execute(_TIMERS_SET, timers).scalar_one(),
             )
 
     def pause_process(self, process_id: int, event: Message, draft: Payload, props: str) -> None:
@@ -346,30 +396,29 @@ class Mailbox:
 
 
 def _insert(connection: Connection, send: Send) -> int:
-    result = connection.execute(
-        m.insert().values(
-            session_id=send.session_id or 0,
-            kind=send.kind,
-            source=send.source,
-            target=send.target,
-            status=SCHEDULED if send.not_before else QUEUED,
-            parent_id=send.parent_id,
-            parent_run=send.parent_run,
-            seq=send.seq,
-            process_id=send.process_id,
-            call_id=send.call_id,
-            wants_response=int(send.wants_response),
-            completion_key=send.completion_key,
-            description=send.description,
-            body_class=send.payload.class_name,
-            body=send.payload.content,
-            digest=send.payload.digest,
-            waiter=send.waiter,
-            not_before=send.not_before,
-            resent_from=send.resent_from,
-            created_at=utc_now(),
-        )
-    )
+    values = {
+        "session_id": send.session_id or 0,
+        "kind": send.kind,
+        "source": send.source,
+        "target": send.target,
+        "status": SCHEDULED if send.not_before else QUEUED,
+        "parent_id": send.parent_id,
+        "parent_run": send.parent_run,
+        "seq": send.seq,
+        "process_id": send.process_id,
+        "call_id": send.call_id,
+        "wants_response": int(send.wants_response),
+        "completion_key": send.completion_key,
+        "description": send.description,
+        "body_class": send.payload.class_name,
+        "body": send.payload.content,
+        "digest": send.payload.digest,
+        "waiter": send.waiter,
+        "not_before": send.not_before,
+        "resent_from": send.resent_from,
+        "created_at": utc_now(),
+    }
+    result = connection.execute(_INSERT, values)
     key = result.inserted_primary_key
     if key is None:
         raise MessageStateError("The store did not say under which id it kept the message.")
@@ -380,53 +429,44 @@ def _insert(connection: Connection, send: Send) -> int:
 
 
 def _change(connection: Connection, message_id: int, **values: Any) -> None:
-    connection.execute(update(m).where(m.c.id == message_id).values(**values))
+    parameters = {f"new_{name}": value for name, value in values.items()}
+    connection.execute(_update_of(tuple(values)), {"message_id": message_id, **parameters})
 
 
-def _candidate(item: str) -> Any:
-    process = m.alias("process")
-    held = exists().where(process.c.id == m.c.process_id, process.c.held == 1)
-    due = and_(m.c.status == SCHEDULED, m.c.not_before <= utc_now())
-    return select(func.min(m.c.id)).where(
-        m.c.target == item,
-        m.c.status.in_((QUEUED, SCHEDULED)),
-        or_(m.c.status == QUEUED, due),
-        # Events of one process are handled one after the other; requests are free.
-        or_(m.c.kind.in_((REQUEST, INPUT)), ~held),
-    )
+@lru_cache
+def _update_of(names: tuple[str, ...]) -> Update:
+    values = {name: bindparam(f"new_{name}") for name in names}
+    return update(m).where(m.c.id == bindparam("message_id")).values(values)
 
 
 def _take(connection: Connection, message_id: int, slot: str, *, replay: bool) -> Message | None:
     """Claim one message; None when it turned out to be of no use to anybody."""
-    row = connection.execute(select(m).where(m.c.id == message_id)).one()
+    row = connection.execute(_BY_ID, {"message_id": message_id}).one()
     now = utc_now()
     new_run = row.starts > 0 and not replay
-    change = (
-        update(m)
-        .where(m.c.id == message_id, m.c.status == row.status, m.c.starts == row.starts)
-        .values(
-            status=RUNNING,
-            slot=slot,
-            starts=row.starts + 1,
-            run_number=row.run_number + int(new_run),
-            first_started_at=row.first_started_at or now,
-            started_at=now,
-            held=int(row.kind == REQUEST),
-        )
-    )
-    if row.status not in {QUEUED, SCHEDULED} or not connection.execute(change).rowcount:
+    claim = {
+        "message_id": message_id,
+        "old_status": row.status,
+        "old_starts": row.starts,
+        "new_slot": slot,
+        "new_starts": row.starts + 1,
+        "new_run_number": row.run_number + int(new_run),
+        "new_first_started_at": row.first_started_at or now,
+        "now": now,
+        "new_held": int(row.kind == REQUEST),
+    }
+    if row.status not in {QUEUED, SCHEDULED} or not connection.execute(_CLAIM, claim).rowcount:
         raise _LostRaceError
     if row.kind in {RESPONSE, TIMER}:
-        process = update(m).where(m.c.id == row.process_id, m.c.held == 0, m.c.status == WAITING)
-        if not connection.execute(process.values(held=1)).rowcount:
-            status = select(m.c.status).where(m.c.id == row.process_id)
-            if connection.execute(status).scalar() not in ENDED:
+        process = {"message_id": row.process_id}
+        if not connection.execute(_HOLD_PROCESS, process).rowcount:
+            if connection.execute(_STATUS, process).scalar() not in ENDED:
                 raise _LostRaceError
             _change(connection, message_id, status=CANCELLED, ended_at=now, slot=None)
             return None
     if new_run:
         _forget_sends(connection, message_id)
-    return Message.of(connection.execute(select(m).where(m.c.id == message_id)).one())
+    return Message.of(connection.execute(_BY_ID, {"message_id": message_id}).one())
 
 
 def _forget_sends(connection: Connection, parent_id: int) -> None:
@@ -451,8 +491,7 @@ def _check_still_ours(connection: Connection, message: Message) -> None:
     Every claim counts ``starts`` up, so the number is a fencing token: a slot that was given up
     (a stop that did not wait, a lease that went to another host) cannot write any more.
     """
-    query = select(m.c.starts, m.c.status).where(m.c.id == message.id)
-    row = connection.execute(query).first()
+    row = connection.execute(_FENCE, {"message_id": message.id}).first()
     if row is None or row.starts != message.starts or row.status not in {RUNNING, RETRYING}:
         raise HandlerInterrupted
 
@@ -466,7 +505,7 @@ def _end_event(connection: Connection, event: Message) -> None:
 
 
 def _answer(connection: Connection, message_id: int, reply: Payload, failure: str) -> Wake:
-    row = connection.execute(select(m).where(m.c.id == message_id)).one()
+    row = connection.execute(_BY_ID, {"message_id": message_id}).one()
     if row.answered:
         return Wake()
     _change(
@@ -479,7 +518,7 @@ def _answer(connection: Connection, message_id: int, reply: Payload, failure: st
     )
     if not row.wants_response or row.process_id is None:
         return Wake(waiter=row.waiter)
-    status = connection.execute(select(m.c.status).where(m.c.id == row.process_id)).scalar()
+    status = connection.execute(_STATUS, {"message_id": row.process_id}).scalar()
     if status in ENDED:
         return Wake(waiter=row.waiter)
     _insert(

@@ -215,8 +215,8 @@ class Node:
 
     def wake(self, wake: Wake) -> None:
         """Wake all whom the end of a message concerns."""
-        for item in wake.items:
-            self.ring_item(item)
+        for name in wake.items:
+            self.ring_item(name)
         if wake.waiter and wake.waiter != HOST_ADDRESS:
             self.ring_address(wake.waiter)
         self.ring_address(HOST_ADDRESS)

@@ -87,9 +87,15 @@ def parse_schedule(text: str) -> Schedule:
         word, year, month, day, hour, minute, second = found.groups()
         switches.append(
             Switch(
-                word == "START",
-                *(None if p == "*" else int(p) for p in (year, month, day)),
+                starts=word == "START",
+                year=_number(year),
+                month=_number(month),
+                day=_number(day),
                 second_of_day=int(hour) * 3600 + int(minute or 0) * 60 + int(second or 0),
             )
         )
     return Schedule(tuple(switches))
+
+
+def _number(text: str) -> int | None:
+    return None if text == "*" else int(text)

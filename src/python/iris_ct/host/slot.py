@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from iris_ct.host.actions import decide
 from iris_ct.host.activation import Activation
-from iris_ct.host.component import Component, describe, log_failure, logging_to
 from iris_ct.host.bodies import Payload
+from iris_ct.host.component import Component, describe, log_failure, logging_to
 from iris_ct.host.database import to_text
 from iris_ct.host.errors import HandlerInterrupted, ReplayMismatchError
 from iris_ct.host.events import run_event
@@ -110,7 +110,12 @@ class Slot:
                 seen, _SCHEDULE_CHECK_S if self.spec.schedule.switches else PATIENCE_S
             )
             return
-        message = self.node.mailbox.claim(self.spec.name, self.address, replay=self.node.replay)
+        message = self.node.mailbox.claim(
+            self.spec.name,
+            self.address,
+            replay=self.node.replay,
+            events=self.spec.kind == "process",
+        )
         if message is not None:
             self._handle(message)
         elif self._poll_is_due():
