@@ -120,7 +120,7 @@ class CsvBlocks:
                 return b"".join((pending, memoryview(fresh)[:cut]))
             pending += fresh
             if len(pending) > wanted + MAX_RECORD_BYTES:
-                raise self._unclosed()
+                raise self._unclosed(self._lines_before + 1)
             wanted = len(pending) + self._block_bytes
         self._rest = b""
         return _with_line_end(pending)
@@ -177,16 +177,21 @@ class CsvBlocks:
         width = len(self.shape.columns)
         rows: list[list[str | None]] = []
         ragged: list[int | None] = []
+        first = last = 0
         try:
             for fields in reader:
                 if not fields:
                     continue
                 ragged.append(None if len(fields) == width else len(fields))
                 rows.append(_fit(fields, width, self.shape.delimiter))
+                first, last = last, reader.line_num
         except csv.Error as error:
             raise UnreadableFileError(
                 f"{self._name}, line {self._lines_before + reader.line_num}: {error}."
             ) from error
+        # Only the last block can end inside quotes; the reader then takes the rest as one field.
+        if block.count(_QUOTE) % 2 and last > first + 1:
+            raise self._unclosed(self._lines_before + first + 1)
         data = [
             pl.Series(n, [r[i] for r in rows], dtype=pl.String)
             for i, n in enumerate(self.shape.columns)
@@ -195,10 +200,9 @@ class CsvBlocks:
             data.append(pl.Series(RAGGED, ragged, dtype=pl.Int64))
         return pl.DataFrame(data)
 
-    def _unclosed(self) -> UnreadableFileError:
+    def _unclosed(self, line: int) -> UnreadableFileError:
         return UnreadableFileError(
-            f"{self._name}: the record that begins in line {self._lines_before + 1} or after is "
-            f"longer than {MAX_RECORD_BYTES // 2**20} MB; a quote is opened there and never closed."
+            f"{self._name}: a quote that is opened in line {line} or after it is never closed."
         )
 
 

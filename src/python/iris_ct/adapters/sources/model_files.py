@@ -60,9 +60,20 @@ def read_model_file(path: Path) -> Specification:
     return parse_specification(content, source=str(path))
 
 
-def read_models(folder: Path) -> dict[str, Specification]:
-    """Read all models of a folder, by name."""
-    return {name: read_model(folder, name) for name in model_names(folder)}
+class FolderModelFiles:
+    """The folder of model files (``CT_MODELS``); read anew at every call."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> list[str]:
+        """Name the models that have a file, sorted."""
+        return model_names(self.folder)
+
+    def read(self, model: str) -> Specification | None:
+        """Read and check one file; None if there is none, `SpecificationError` if it is wrong."""
+        path = model_path(self.folder, model)
+        return read_model_file(path) if path.is_file() else None
 
 
 def _toml(path: Path) -> dict[str, Any]:
