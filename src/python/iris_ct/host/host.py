@@ -34,6 +34,7 @@ from iris_ct.host.watch import Watch
 
 class _Pool(Protocol):
     def start(self) -> None: ...
+    def drain(self) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -99,6 +100,7 @@ class Host:
         self._synchronous: Synchronous = synchronous
         self._console = console or log_console_line
         self._node: Node | None = None
+        self._pool: _Pool | None = None
         self._closing: ExitStack | None = None
 
     # -- life ------------------------------------------------------------------------------------
@@ -135,7 +137,7 @@ class Host:
             opened.callback(unbind, node)
             bells = self._bells
             opened.callback(Doorbell(bell_path(bells, HOST_ADDRESS), node.answer_bell).close)
-            pool: _Pool = self._make_pool(node)
+            self._pool = pool = self._make_pool(node)
             opened.callback(pool.stop)
             node.warn(
                 f"Production {self.plan.production_name} starts; {len(unfinished)} messages were "
@@ -159,9 +161,9 @@ class Host:
             unfinished then stays in the store and is finished after the next start.
         """
         node, closing = self._node, self._closing
-        if node is None or closing is None:
+        if node is None or closing is None or self._pool is None:
             return
-        node.draining.set()
+        self._pool.drain()
         self._wait(lambda: node.journal.busy(self._working(node)) == 0, drain_timeout_s)
         self._node = self._closing = None
         closing.close()
@@ -268,7 +270,12 @@ class Host:
             raise TargetUnknownError(f"There is no item {item!r} to switch on or off.")
         node.set_enabled(item, enabled=enabled)
 
-    # -- what the store knows ------------------------------------------------------------------------
+    # -- what the store knows ------------------------------------------------------------------
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process numbers by slot in strict mode, empty otherwise."""
+        return self._pool.pids if isinstance(self._pool, ProcessPool) else {}
 
     @property
     def journal(self) -> Journal:

@@ -396,7 +396,7 @@ class Mailbox:
 
 
 def _insert(connection: Connection, send: Send) -> int:
-    values = {
+    values: dict[str, Any] = {
         "session_id": send.session_id or 0,
         "kind": send.kind,
         "source": send.source,

@@ -53,6 +53,10 @@ class ThreadPool:
             raise ComponentStartError(f"Components failed to start:{lines}")
         self._go.set()
 
+    def drain(self) -> None:
+        """Let services begin nothing new."""
+        self._node.draining.set()
+
     def stop(self) -> None:
         """End all slots; a handler that does not unwind is left behind and cannot write."""
         self._node.interrupt()
