@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -127,8 +127,9 @@ class Moments:
     n : int
         Values that were not missing.
     mean, m2 : float
-        Their mean, and the sum of squared distances from it; NaN and 0 without values. Values
-        more than 16 spans from the grid's centre count as 16 spans away; steps are 1/4096 span.
+        Their mean, and the sum of squared distances from it; NaN and 0 without values. Each
+        value is rounded to a step of the grid, 1/2048 of the feature's span or less, and counts
+        as `MOMENT_LIMIT` steps from the centre, 16 spans or more, if it lies farther out.
     """
 
     n: int
@@ -187,7 +188,7 @@ class Summary:
         """Rows in all cells."""
         return int(self.n_rows.sum())
 
-    @property
+    @cached_property
     def totals(self) -> Ints:
         """Counts over all cells, of shape (layout.n_codes,)."""
         return add_cells(self.counts)
@@ -261,6 +262,9 @@ def smallest_counts(counts: npt.NDArray[np.integer[Any]]) -> Counts:
 
 def add_cells(counts: Counts) -> Ints:
     """Add the counts of all cells; 32-bit sums, three times as fast, where they are enough."""
+    if len(counts) == 1:
+        only: Ints = counts[0].astype(np.int64)
+        return only
     narrow = counts.dtype.itemsize <= 2 and len(counts) <= 1 << 15
     totals: Ints = counts.sum(axis=0, dtype=np.uint32 if narrow else np.int64).astype(np.int64)
     return totals

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -33,9 +34,10 @@ _LOG_TAIL = 2.0 * 2.0 ** (np.arange(1, 15) / 2.0)
 _TAIL = np.concatenate([_LINEAR_TAIL, _LOG_TAIL])
 # Quantiles of more rows than this do not get better where a cell holds 1/160 of them.
 _LEARNING_ROWS = 200_000
-# Moments are kept in steps of 1/4096 span, and values beyond 16 spans count as 16 spans.
+# A step is the power of two next above this part of a span: 16 spans or more make the limit.
 _STEPS_PER_SPAN = 4096.0
 MOMENT_LIMIT = 65_536.0
+"""Steps from the centre that a value counts as, at most, in the moments."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class FeatureGrid:
     name, role, kind : str
         Column; whether it is an input or the target; its kind (a class target is categorical).
     centre, unit : float
-        For numbers: what is subtracted before binning, and one step of the moments, both in the
-        feature's unit. Datetimes count in seconds since 1970 UTC.
+        For numbers: what is subtracted before binning, and one step (a power of two, so that
+        dividing by it is exact), both in the feature's unit; datetimes are seconds since 1970.
     starts : tuple of int
         For numbers: rising keys (see `binning`) at which a new cell begins.
     names : tuple of str
@@ -74,6 +76,14 @@ class FeatureGrid:
         if self.is_number:
             return len(self.starts) + 2
         return 3 if self.kind == "boolean" else len(self.names) + 2
+
+    def steps(self, values: Floats) -> Floats:
+        """Give a new array of distances from the centre in steps; NaN stays."""
+        with np.errstate(over="ignore"):
+            # Plus the negative centre, so that -0.0 becomes 0.0 and both fall in one cell.
+            steps = values + (0.0 - self.centre)
+            steps *= 1.0 / self.unit
+        return steps
 
     @cached_property
     def table(self) -> Codes:
@@ -191,21 +201,20 @@ def _learn_column(
         return FeatureGrid(name, role, kind)
     if kind == "categorical":
         return FeatureGrid(name, role, kind, names=_frequent_names(values, allowed))
-    finite = as_floats(values, kind)
+    finite = as_floats(values)
     finite = finite[np.isfinite(finite)]
     centre, span = _centre_and_span(finite)
-    starts = tuple(int(key) for key in _starts(finite - centre, span))
-    return FeatureGrid(name, role, kind, centre, span / _STEPS_PER_SPAN, starts)
+    unit = 2.0 ** math.ceil(math.log2(span / _STEPS_PER_SPAN))
+    steps = FeatureGrid(name, role, kind, centre, unit).steps(finite)
+    starts = tuple(int(key) for key in _starts(steps, span / unit))
+    return FeatureGrid(name, role, kind, centre, unit, starts)
 
 
-def as_floats(values: pl.Series, kind: FeatureKind) -> Floats:
+def as_floats(values: pl.Series) -> Floats:
     """Give a numeric or datetime column as float64; NaN is missing, datetimes are seconds."""
-    if kind == "datetime":
-        if values.dtype == pl.String:
-            values = values.str.to_datetime(time_unit="us", strict=False)
-        if values.dtype.is_temporal():
-            values = values.cast(pl.Datetime("us")).to_physical() / 1e6
-    floats: Floats = values.cast(pl.Float64, strict=False).rechunk().to_numpy()
+    if values.dtype.is_temporal():
+        values = values.cast(pl.Datetime("us")).to_physical() / 1e6
+    floats: Floats = values.cast(pl.Float64).rechunk().to_numpy()
     return floats
 
 
@@ -233,23 +242,24 @@ def _centre_and_span(values: Floats) -> tuple[float, float]:
     )
     with np.errstate(over="ignore"):
         widths = (high - low, values.max() - values.min(), abs(centre))
-    return float(centre), next((float(w) for w in widths if 0.0 < w < np.inf), 1.0)
+    return float(centre), next((float(w) for w in widths if 1e-300 < w < np.inf), 1.0)
 
 
-def _starts(centred: Floats, span: float) -> Codes:
+def _starts(steps: Floats, span: float) -> Codes:
     """Choose where cells begin: at quantiles, around values that repeat, and over the tails."""
-    found = np.sort(keys(centred)) if centred.size else keys(np.zeros(1))
+    if steps.size == 0:
+        steps = np.zeros(1)
+    found = np.sort(keys(steps))
     distinct = np.unique(found)
     if len(distinct) <= N_QUANTILES // 2:
         inner = np.union1d(distinct, distinct + 1)
-        low, high = (centred.min(), centred.max()) if centred.size else (0.0, 0.0)
+        low, high = steps.min(), steps.max()
     else:
         at = (np.arange(1, N_QUANTILES) * len(found)) // N_QUANTILES
         quantiles, times = np.unique(found[at], return_counts=True)
         # A value that fills several quantiles gets a cell of its own.
         inner = np.union1d(quantiles, quantiles[times > 1] + 1)
-        low, high = np.quantile(centred, [1 / N_QUANTILES, 1 - 1 / N_QUANTILES], method="lower")
-    with np.errstate(over="ignore"):
-        below, above = keys(low - _TAIL * span), keys(high + _TAIL * span)
+        low, high = np.quantile(steps, [1 / N_QUANTILES, 1 - 1 / N_QUANTILES], method="lower")
+    below, above = keys(low - _TAIL * span), keys(high + _TAIL * span)
     starts = np.union1d(inner, np.union1d(below, above))
     return starts[(starts > 0) & (starts < N_KEYS)]

@@ -181,9 +181,11 @@ def largest_share_change(reference: Ints, current: Ints) -> tuple[float, float]:
         return 0.0, 1.0
     c, r = current.astype(np.float64), reference.astype(np.float64)
     share = m / (n + m)
-    at_most = np.where(r > 0, betainc(np.maximum(r, 1), c + 1, 1 - share), 1.0)
-    at_least = np.where(c > 0, betainc(np.maximum(c, 1), r + 1, share), 1.0)
-    p_values = np.minimum(1.0, 2.0 * np.minimum(at_most, at_least))
+    # The tail on the side where the bin has moved: at least, or at most, as many rows.
+    grew = c * n > r * m
+    rows, others = np.where(grew, c, r), np.where(grew, r, c)
+    tail = betainc(np.maximum(rows, 1.0), others + 1.0, np.where(grew, share, 1.0 - share))
+    p_values = np.where(rows > 0, np.minimum(1.0, 2.0 * tail), 1.0)
     least = int(np.argmin(p_values))
     change = float(c[least] / m - r[least] / n)
     return change, min(1.0, float(p_values[least]) * len(p_values))
