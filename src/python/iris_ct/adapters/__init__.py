@@ -1,0 +1,1 @@
+"""The real parts behind `iris_ct.ports`: store, registry, sources, telemetry; strangers all."""

@@ -1,0 +1,206 @@
+"""The database behind the store: connections, transactions, locks and foreign errors.
+
+SQLite (WAL) and PostgreSQL behave alike here: a writing transaction that names a model is alone
+with that model until it ends, in all threads and processes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from iris_ct.adapters.store.tables import lock
+from iris_ct.core.errors import ConflictError, CTError, StoreError, StoreUnavailableError
+
+Synchronous = Literal["OFF", "NORMAL", "FULL"]
+
+# Longer than any transaction of the product, shorter than an operator's patience.
+BUSY_TIMEOUT_S = 30
+_TRANSIENT_SQLITE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+}
+_WRITES = "ct_writes"
+
+
+class _Ambient(threading.local):
+    """The transaction of one thread, which all stores of that thread join."""
+
+    connection: sa.Connection | None = None
+    after_commit: list[Callable[[], None]]
+
+
+class Database:
+    """One database; owned by one `SqlStore`, used by any number of threads.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy URL, ``sqlite:////path/ct.db`` or ``postgresql+psycopg://...``.
+    synchronous : str
+        SQLite's ``PRAGMA synchronous``; ``OFF`` only where losing the data is no loss.
+    """
+
+    def __init__(self, url: str, *, synchronous: Synchronous = "NORMAL") -> None:
+        self._ambient = _Ambient()
+        with translated():
+            address = sa.make_url(url)
+            self.is_sqlite = address.get_backend_name() == "sqlite"
+            if self.is_sqlite:
+                self.engine = _sqlite_engine(address, synchronous)
+            else:
+                self.engine = sa.create_engine(address, pool_pre_ping=True, pool_timeout=30)
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """Open a writing transaction of this thread, or join the one that is open."""
+        if self._ambient.connection is not None:
+            with translated():
+                yield self._ambient.connection
+            return
+        callbacks: list[Callable[[], None]] = []
+        with translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(**{_WRITES: True})
+            with connection.begin():
+                self._ambient.connection = connection
+                self._ambient.after_commit = callbacks
+                try:
+                    yield connection
+                finally:
+                    self._ambient.connection = None
+        for callback in callbacks:
+            callback()
+
+    @contextmanager
+    def writing(self, model: str) -> Iterator[sa.Connection]:
+        """Open or join a writing transaction that is alone with this model until it ends."""
+        with self.begin() as connection:
+            self._lock(connection, model)
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Open a reading transaction, or join the open one of this thread."""
+        with translated():
+            if self._ambient.connection is not None:
+                yield self._ambient.connection
+                return
+            with self.engine.connect() as connection, connection.begin():
+                yield connection
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call back once the open transaction of this thread is committed; else never."""
+        self._ambient.after_commit.append(callback)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def _lock(self, connection: sa.Connection, model: str) -> None:
+        """Wait for the row that stands for the model; SQLite has one writer at a time anyway."""
+        if self.is_sqlite:
+            return
+        turn = sa.update(lock).where(lock.c.name == model).values(turns=lock.c.turns + 1)
+        if connection.execute(turn).rowcount == 1:
+            return
+        with self.engine.connect() as other:
+            try:
+                with other.begin():
+                    other.execute(sa.insert(lock).values(name=model, turns=0))
+            except exc.IntegrityError:
+                # Someone else made the row in this moment, which is as good.
+                pass
+        connection.execute(turn)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the product's errors instead of the database's."""
+    try:
+        yield
+    except CTError:
+        raise
+    except exc.IntegrityError as error:
+        raise ConflictError(
+            "The store holds a different record under the same name already "
+            f"({type(error.orig).__name__}). Read it again and repeat the step."
+        ) from error
+    except (exc.DBAPIError, exc.TimeoutError) as error:
+        if _is_transient(error):
+            raise StoreUnavailableError(
+                f"The database does not answer ({_reason(error)}). "
+                "The same call may succeed later; see whether it runs and has room."
+            ) from error
+        raise StoreError(f"The database refused a statement ({_reason(error)}).") from error
+    except exc.SQLAlchemyError as error:
+        raise StoreError(
+            f"The store's address or a statement is wrong ({type(error).__name__}); "
+            "see CT_STORE_URL."
+        ) from error
+
+
+def _is_transient(error: exc.DBAPIError | exc.TimeoutError) -> bool:
+    if isinstance(error, exc.TimeoutError):
+        return True
+    if error.connection_invalidated:
+        return True
+    if isinstance(error.orig, sqlite3.Error):
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        return code is not None and (code & 0xFF) in _TRANSIENT_SQLITE
+    return isinstance(error, exc.OperationalError | exc.InterfaceError)
+
+
+def _reason(error: exc.DBAPIError | exc.TimeoutError) -> str:
+    """Name the cause without the statement's parameters, which may hold customers' data."""
+    original = getattr(error, "orig", None) or error
+    state = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None)
+    return f"{type(original).__name__}{f' {state}' if state else ''}"
+
+
+def _sqlite_engine(address: sa.URL, synchronous: Synchronous) -> sa.Engine:
+    if not address.database or address.database == ":memory:":
+        raise StoreError(
+            "The store needs a database file that processes can share, found a SQLite address "
+            "without one. Use sqlite:////path/ct.db or leave CT_STORE_URL empty."
+        )
+    Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(address, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        # The driver must not open transactions by itself: it knows no BEGIN IMMEDIATE.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        # A deferred transaction that starts to write may fail at once instead of waiting.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+class SqlTransactions:
+    """`ports.Transactions` on a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def begin(self) -> Iterator[None]:
+        """Open a transaction that all stores of this thread join; nested ones join the outer."""
+        with self._database.begin():
+            yield

@@ -1,0 +1,130 @@
+"""Writing and reading the Parquet files of the store: chunk by chunk, with bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from iris_ct.adapters.store.files import part_of
+from iris_ct.core.errors import IntegrityError, StoreUnavailableError
+
+# Rows of one row group: large enough for fast scans, small enough to hold two in memory.
+ROW_GROUP_ROWS = 131_072
+# Level 1 writes twice as fast as the default 3 and costs 4 percent of size on real tables.
+_ZSTD_LEVEL = 1
+
+
+class ChunkedWriter:
+    """One Parquet file in the making, at ``<final>.part``; row groups have a fixed size.
+
+    Parameters
+    ----------
+    final : Path
+        The name it will have once published.
+    dictionary : sequence of str
+        Columns to encode as dictionaries: those with few different texts.
+    """
+
+    def __init__(self, final: Path, schema: pa.Schema, *, dictionary: Sequence[str]) -> None:
+        self.n_rows = 0
+        self._schema = schema
+        self._waiting: list[pa.Table] = []
+        self._n_waiting = 0
+        try:
+            self._writer = pq.ParquetWriter(
+                part_of(final),
+                schema,
+                compression="zstd",
+                compression_level=_ZSTD_LEVEL,
+                use_dictionary=list(dictionary),
+                store_schema=False,
+            )
+        except OSError as error:
+            raise _disk_error(final, error) from error
+        self._final = final
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows; they reach the file in row groups of `ROW_GROUP_ROWS`."""
+        if table.schema != self._schema:
+            table = table.cast(self._schema)
+        self._waiting.append(table)
+        self._n_waiting += table.num_rows
+        self.n_rows += table.num_rows
+        if self._n_waiting >= ROW_GROUP_ROWS:
+            self._flush(whole=False)
+
+    def close(self) -> None:
+        """Write what is left and the footer."""
+        self._flush(whole=True)
+        try:
+            self._writer.close()
+        except OSError as error:
+            raise _disk_error(self._final, error) from error
+
+    def abandon(self) -> None:
+        """Close and remove the file."""
+        self._waiting.clear()
+        try:
+            self._writer.close()
+        finally:
+            part_of(self._final).unlink(missing_ok=True)
+
+    def _flush(self, *, whole: bool) -> None:
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting)
+        n_ready = table.num_rows if whole else table.num_rows // ROW_GROUP_ROWS * ROW_GROUP_ROWS
+        try:
+            self._writer.write_table(table.slice(0, n_ready), row_group_size=ROW_GROUP_ROWS)
+        except OSError as error:
+            raise _disk_error(self._final, error) from error
+        rest = table.slice(n_ready)
+        self._waiting = [rest] if rest.num_rows else []
+        self._n_waiting = rest.num_rows
+
+
+def read_chunks(path: Path, *, chunk_rows: int) -> Iterator[pl.DataFrame]:
+    """Read a file chunk by chunk.
+
+    Raises
+    ------
+    IntegrityError
+        If it is no whole Parquet file any more.
+    """
+    with opened(path) as file:
+        try:
+            for chunk in file.iter_batches(batch_size=chunk_rows):
+                frame: Any = pl.from_arrow(chunk)
+                yield frame
+        except pa.ArrowException as error:
+            raise damaged(path) from error
+
+
+def opened(path: Path) -> Any:
+    """Open a Parquet file; `IntegrityError` if it is none."""
+    try:
+        return pq.ParquetFile(path)
+    except pa.ArrowException as error:
+        raise damaged(path) from error
+    except OSError as error:
+        raise _disk_error(path, error) from error
+
+
+def damaged(path: Path) -> IntegrityError:
+    """Make the error that says a stored file cannot be read."""
+    return IntegrityError(
+        f"The stored file {path} is damaged: it is no readable Parquet file. "
+        "Restore it from a backup."
+    )
+
+
+def _disk_error(path: Path, error: OSError) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"The disk refused {path} ({error.strerror or type(error).__name__}). "
+        "See whether it is full, mounted and writable, then repeat the step."
+    )

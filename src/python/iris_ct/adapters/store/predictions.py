@@ -1,0 +1,231 @@
+"""The prediction log: Parquet files, catalogued in SQL, scored once labels come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from iris_ct.adapters.store import tables
+from iris_ct.adapters.store.analyst import Analyst, run
+from iris_ct.adapters.store.batches import SqlBatches
+from iris_ct.adapters.store.engine import Database
+from iris_ct.adapters.store.facts import Facts, Wanted
+from iris_ct.adapters.store.files import STORE, FactFiles, file_digest
+from iris_ct.core.dataset.batch import KEY, POSITION
+from iris_ct.core.errors import SchemaMismatchError
+from iris_ct.core.specification import Specification
+from iris_ct.ports import Outcomes
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_T = tables.prediction_file
+# File and place in it share one 64-bit number, so that the smallest is the first.
+_PLACE_BITS = 40
+_PLACES = 1 << _PLACE_BITS
+_FIRST = f"""
+    WITH first AS (
+        SELECT p.{KEY} AS p_key, min(CAST(p.file_index AS BIGINT) * {_PLACES} + p.file_row_number) AS place
+        FROM read_parquet(?) AS p SEMI JOIN counted ON p.{KEY} = r_key
+        GROUP BY p.{KEY}
+    )
+    SELECT r_position, truth, place FROM counted JOIN first ON p_key = r_key
+    ORDER BY r_position, r_row
+"""  # noqa: S608  # constants of this module only
+# Beyond every position: the year 294000, and more rows than fit on a disk.
+_LAST_POSITION = (1 << 63) - 1
+
+
+class SqlPredictions:
+    """`ports.PredictionLog` on a `Database`, `FactFiles` and DuckDB."""
+
+    def __init__(
+        self, database: Database, files: FactFiles, batches: SqlBatches, analyst: Analyst
+    ) -> None:
+        self._database = database
+        self._files = files
+        self._batches = batches
+        self._analyst = analyst
+
+    def record(
+        self,
+        specification: Specification,
+        *,
+        request_id: str,
+        version: int,
+        frame: pl.DataFrame,
+        at: datetime,
+        batch_id: str | None = None,
+    ) -> None:
+        """Keep predictions as one file; a request that is recorded already changes nothing.
+
+        Raises
+        ------
+        SchemaMismatchError
+            If ``_key``, ``_position`` or ``prediction`` is missing.
+        """
+        missing = [name for name in (KEY, POSITION, "prediction") if name not in frame.columns]
+        if missing:
+            raise SchemaMismatchError(
+                f"The predictions of request {request_id} lack {', '.join(missing)}."
+            )
+        model = specification.name
+        if frame.is_empty() or self._is_recorded(model, request_id):
+            return
+        final = self._write(model, request_id, frame)
+        try:
+            with self._database.writing(model) as connection:
+                is_recorded = self._is_recorded(model, request_id)
+                if not is_recorded:
+                    newest = connection.scalar(
+                        sa.select(sa.func.max(_T.c.seq)).where(_T.c.model == model)
+                    )
+                    connection.execute(
+                        sa.insert(_T).values(
+                            model=model,
+                            request_id=request_id,
+                            seq=(newest or 0) + 1,
+                            version=version,
+                            batch_id=batch_id,
+                            n_rows=frame.height,
+                            path=self._files.relative(final),
+                            file_digest=file_digest(final),
+                            predicted_at=at,
+                        )
+                    )
+        except BaseException:
+            self._files.remove([final])
+            raise
+        if is_recorded:
+            self._files.remove([final])
+
+    def outcomes(
+        self,
+        specification: Specification,
+        *,
+        as_of_seq: int,
+        from_position: int | None = None,
+        to_position: int | None = None,
+        version: int | None = None,
+        batch_id: str | None = None,
+    ) -> Outcomes:
+        """Join logged predictions of arrived rows with their newest known truth.
+
+        The first prediction of a row counts, whichever version made it; ``version`` then picks
+        among those. ``batch_id`` looks only at predictions logged for that batch. Positions are
+        those of the rows that count now, corrections included.
+        """
+        logged = self._logged(specification.name, batch_id)
+        if not logged:
+            return _nothing(specification)
+        paths = [str(self._files.absolute(file.path)) for file in logged]
+        arrivals = self._batches.arrivals(specification.name)
+        with self._analyst.session() as session:
+            facts = Facts(
+                session,
+                self._files,
+                specification,
+                [batch for batch in arrivals if batch.seq <= as_of_seq],
+                low=from_position,
+                high=_LAST_POSITION if to_position is None else to_position,
+            )
+            rows = facts.query([Wanted(KEY, "key", "r_key")])
+            run(session, f"CREATE TEMP TABLE counted AS {rows.sql}", rows.parameters)
+            found = session.execute(_FIRST, [paths]).fetchnumpy()
+        n_found = len(found["place"])
+        if n_found == 0:
+            return _nothing(specification)
+        at = np.asarray(found["place"], dtype=np.int64)
+        versions = np.array([file.version for file in logged], dtype=np.int64)[at >> _PLACE_BITS]
+        picked = np.ones(n_found, dtype=bool) if version is None else versions == version
+        if not picked.any():
+            return _nothing(specification)
+        truth = np.asarray(found["truth"])
+        return Outcomes(
+            position=np.asarray(found["r_position"], dtype=np.int64)[picked],
+            truth=truth[picked],
+            predictions=_gather(specification, paths, at[picked]),
+            version=versions[picked],
+        )
+
+    def counts(self, model: str) -> dict[int, int]:
+        """Count logged predictions by version, purged ones included."""
+        wanted = (
+            sa.select(_T.c.version, sa.func.sum(_T.c.n_rows))
+            .where(_T.c.model == model)
+            .group_by(_T.c.version)
+            .order_by(_T.c.version)
+        )
+        with self._database.reading() as connection:
+            return {version: int(n_rows) for version, n_rows in connection.execute(wanted)}
+
+    def _is_recorded(self, model: str, request_id: str) -> bool:
+        wanted = sa.select(_T.c.seq).where(_T.c.model == model, _T.c.request_id == request_id)
+        with self._database.reading() as connection:
+            return connection.scalar(wanted) is not None
+
+    def _logged(self, model: str, batch_id: str | None) -> Sequence[Any]:
+        """List the files that are there, oldest first."""
+        wanted = sa.select(_T.c.path, _T.c.version).where(_T.c.model == model, _T.c.path != "")
+        if batch_id is not None:
+            wanted = wanted.where(_T.c.batch_id == batch_id)
+        with self._database.reading() as connection:
+            return connection.execute(wanted.order_by(_T.c.seq)).all()
+
+    def _write(self, model: str, request_id: str, frame: pl.DataFrame) -> Path:
+        import polars as pl
+
+        from iris_ct.adapters.store.parquet import ChunkedWriter
+
+        final = self._files.new(STORE, model, "predictions", stem=request_id, suffix=".parquet")
+        frame = frame.with_columns(pl.col(KEY).cast(pl.String), pl.col(POSITION).cast(pl.Int64))
+        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        texts = [name for name in ("prediction",) if frame.schema[name] == pl.String]
+        writer = ChunkedWriter(final, table.schema, dictionary=texts)
+        try:
+            writer.write(table)
+            writer.close()
+        except BaseException:
+            writer.abandon()
+            raise
+        self._files.publish(final)
+        return final
+
+
+def _nothing(specification: Specification) -> Outcomes:
+    import polars as pl
+
+    number = specification.task == "regression"
+    schema = {
+        KEY: pl.String,
+        POSITION: pl.Int64,
+        "prediction": pl.Float64 if number else pl.String,
+    }
+    return Outcomes(
+        position=np.empty(0, dtype=np.int64),
+        truth=np.empty(0, dtype=np.float64 if number else object),
+        predictions=pl.DataFrame(schema=schema),
+        version=np.empty(0, dtype=np.int64),
+    )
+
+
+def _gather(specification: Specification, paths: Sequence[str], at: Any) -> pl.DataFrame:
+    """Read the rows at these places, file by file, and bring them back into their order."""
+    import polars as pl
+
+    kind = pl.Float64 if specification.task == "regression" else pl.String
+    file_of, place = at >> _PLACE_BITS, at & (_PLACES - 1)
+    frames, order = [], []
+    for number in np.unique(file_of):
+        mine = np.flatnonzero(file_of == number)
+        frame = pl.read_parquet(paths[number], hive_partitioning=False, glob=False)[place[mine]]
+        frames.append(frame.with_columns(pl.col("prediction").cast(kind, strict=False)))
+        order.append(mine)
+    together = pl.concat(frames, how="diagonal")
+    ordered: pl.DataFrame = together[np.argsort(np.concatenate(order), kind="stable")]
+    return ordered

@@ -1,0 +1,99 @@
+"""Drift summaries, the grids they are counted on, and drift reports."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from iris_ct.adapters.store import tables
+from iris_ct.adapters.store.engine import Database
+
+_S, _G, _R, _D = tables.summary, tables.grid, tables.reference, tables.drift_report
+
+
+class SqlSummaries:
+    """`ports.SummaryStore` on a `Database`; the batch writer adds the summaries of batches."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def grid(self, model: str, spec_digest: str) -> bytes | None:
+        """Give the grid on which this specification's rows are counted."""
+        return self._content(
+            sa.select(_G.c.content).where(_G.c.model == model, _G.c.spec_digest == spec_digest)
+        )
+
+    def save_grid(self, model: str, spec_digest: str, grid: bytes) -> None:
+        """Keep the grid; the first one wins."""
+        with self._database.writing(model) as connection:
+            if self.grid(model, spec_digest) is None:
+                connection.execute(
+                    sa.insert(_G).values(model=model, spec_digest=spec_digest, content=grid)
+                )
+
+    def of_batch(self, batch_id: str) -> bytes | None:
+        """Give one batch's summary."""
+        return self._content(sa.select(_S.c.content).where(_S.c.batch_id == batch_id))
+
+    def overlapping(
+        self, model: str, *, from_position: int, to_position: int, as_of_seq: int
+    ) -> list[bytes]:
+        """Give the summaries of batches that overlap the window, in order of arrival."""
+        wanted = (
+            sa.select(_S.c.content)
+            .where(
+                _S.c.model == model,
+                _S.c.last_position >= from_position,
+                _S.c.first_position <= to_position,
+                _S.c.seq <= as_of_seq,
+            )
+            .order_by(_S.c.seq)
+        )
+        with self._database.reading() as connection:
+            return [bytes(content) for content in connection.scalars(wanted)]
+
+    def save_reference(self, model: str, version: int, summary: bytes) -> None:
+        """Keep the merged summary of a version's training window; the first one stays."""
+        with self._database.writing(model) as connection:
+            if self.reference(model, version) is None:
+                connection.execute(
+                    sa.insert(_R).values(model=model, version=version, content=summary)
+                )
+
+    def reference(self, model: str, version: int) -> bytes | None:
+        """Give it back."""
+        return self._content(
+            sa.select(_R.c.content).where(_R.c.model == model, _R.c.version == version)
+        )
+
+    def save_report(self, model: str, report_id: str, batch_id: str, content: str) -> None:
+        """Keep a drift report as canonical JSON; the first one of that id stays."""
+        with self._database.writing(model) as connection:
+            known = sa.select(_D.c.seq).where(_D.c.report_id == report_id)
+            if connection.scalar(known) is not None:
+                return
+            newest = connection.scalar(sa.select(sa.func.max(_D.c.seq)).where(_D.c.model == model))
+            connection.execute(
+                sa.insert(_D).values(
+                    report_id=report_id,
+                    model=model,
+                    seq=(newest or 0) + 1,
+                    batch_id=batch_id,
+                    content=content,
+                )
+            )
+
+    def reports(self, model: str, *, newest: int = 1) -> list[str]:
+        """Give the newest reports as JSON, newest first."""
+        last = sa.select(sa.func.max(_D.c.seq)).where(_D.c.model == model).scalar_subquery()
+        wanted = (
+            sa.select(_D.c.content)
+            .where(_D.c.model == model, _D.c.seq > last - newest)
+            .order_by(_D.c.seq.desc())
+        )
+        with self._database.reading() as connection:
+            return list(connection.scalars(wanted))
+
+    def _content(self, wanted: sa.Select[bytes]) -> bytes | None:
+        with self._database.reading() as connection:
+            content = connection.scalar(wanted)
+        return None if content is None else bytes(content)

@@ -1,0 +1,42 @@
+"""Removing files that nobody will ever catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from iris_ct.adapters.store import tables
+from iris_ct.adapters.store.engine import Database
+from iris_ct.adapters.store.files import FactFiles
+
+_PATHS = (
+    (tables.batch, tables.batch.c.path),
+    (tables.batch, tables.batch.c.quarantine_path),
+    (tables.snapshot, tables.snapshot.c.path),
+    (tables.prediction_file, tables.prediction_file.c.path),
+)
+
+
+def sweep(database: Database, files: FactFiles) -> list[Path]:
+    """Remove the uncatalogued files of dead writers; list them.
+
+    Notes
+    -----
+    A writer is dead when nobody holds its lock file (see `files`). Its last transaction may still
+    be ending in a database server; locking the model waits for that, so what the catalogue does
+    not name afterwards is named never.
+    """
+    files.clear_scratch()
+    removed: list[Path] = []
+    for model, candidates in files.orphans().items():
+        with database.writing(model) as connection:
+            known = {
+                path
+                for table, column in _PATHS
+                for path in connection.scalars(sa.select(column).where(table.c.model == model))
+            }
+            orphans = [path for path in candidates if files.relative(path) not in known]
+            files.remove(orphans)
+        removed.extend(orphans)
+    return removed
