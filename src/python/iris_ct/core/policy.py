@@ -109,6 +109,11 @@ class GatePolicy(Policy):
     first_holdout_share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         0.2, description="The same for a first model, where every row is fresh."
     )
+    validation_share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.25,
+        description="Share of the rows before the holdout, at most, on which training windows are "
+        "compared; never more rows than the holdout has.",
+    )
     min_holdout_rows: Positive = Field(200, description="Holdout rows below which the gate holds.")
     margin: Annotated[float, Field(ge=0.0)] = Field(
         0.02, description="Relative loss increase that a refresh may show and still be promoted."

@@ -1,0 +1,1 @@
+"""Trainings in a process of their own, and the files they leave."""

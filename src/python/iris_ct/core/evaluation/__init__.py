@@ -1,0 +1,1 @@
+"""How good predictions are: losses row by row, metrics, and paired comparison in time."""
