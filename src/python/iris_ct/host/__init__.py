@@ -5,6 +5,7 @@ product. `Host` runs a production, `HostClient` talks to a running one from anot
 """
 
 from iris_ct.host.client import HostClient
+from iris_ct.host.director import EmbeddedDirector
 from iris_ct.host.errors import (
     ComponentStartError,
     HostError,
@@ -27,6 +28,7 @@ from iris_ct.host.records import Message as StoredMessage
 
 __all__ = [
     "ComponentStartError",
+    "EmbeddedDirector",
     "EventRow",
     "HolderInfo",
     "Host",

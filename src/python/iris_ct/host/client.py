@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from iris_ct.host.database import Database
-from iris_ct.host.entry import input_to, reply_of
+from iris_ct.host.entry import encode, input_to, reply_of
 from iris_ct.host.errors import RequestTimeoutError, TargetUnknownError
 from iris_ct.host.host import bells_beside
 from iris_ct.host.journal import Journal
@@ -92,7 +92,7 @@ class HostClient:
                 f"{item!r} is no business service of the production on this store. Expected one "
                 f"of: {', '.join(services)}."
             )
-        message_id = self._mailbox.put(input_to(item, message, f"client {os.getpid()}"))
+        message_id = self._mailbox.put(input_to(item, encode(message), f"client {os.getpid()}"))
         self._ring(item)
         return message_id
 
@@ -106,10 +106,13 @@ class HostClient:
         RequestTimeoutError
             If the reply did not come within ``timeout_s`` seconds (negative: for ever).
         """
-        message_id = self.send(item, message)
+        return self.reply(self.send(item, message), timeout_s)
+
+    def reply(self, message_id: int, timeout_s: float = -1) -> Any:
+        """Wait for the reply to a message that was sent before; raises as `call` does."""
         if not _poll(lambda: self._mailbox.get(message_id).answered, timeout_s):
             raise RequestTimeoutError(
-                f"No reply to message {message_id} from {item!r} within {timeout_s:g} s. "
+                f"No reply to message {message_id} within {timeout_s:g} s. "
                 + ("The host is busy." if self.holder() else "No host runs on this store.")
             )
         return reply_of(reply_or_raise(self._mailbox.get(message_id)))

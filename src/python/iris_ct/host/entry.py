@@ -23,14 +23,14 @@ def decode(reply: Payload, message_id: int) -> Any:
         return dispatch_deserializer(to_body(reply, message_id))
 
 
-def input_to(item: str, message: Any, source: str, waiter: str | None = None) -> Send:
+def input_to(item: str, payload: Payload, source: str, waiter: str | None = None) -> Send:
     """Make the input that asks a service to process a message, as a new session."""
-    return Send(kind=INPUT, source=source, target=item, payload=encode(message), waiter=waiter)
+    return Send(kind=INPUT, source=source, target=item, payload=payload, waiter=waiter)
 
 
-def request_to(item: str, message: Any, source: str) -> Send:
+def request_to(item: str, payload: Payload, source: str) -> Send:
     """Make a request to a process or operation, as a new session whose sender waits."""
-    return Send(kind=REQUEST, source=source, target=item, payload=encode(message), waiter=source)
+    return Send(kind=REQUEST, source=source, target=item, payload=payload, waiter=source)
 
 
 def reply_of(message: Message) -> Any:

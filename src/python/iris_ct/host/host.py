@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import iop
 
+from iris_ct.host.bodies import Payload
 from iris_ct.host.database import Database, Synchronous
-from iris_ct.host.entry import input_to, reply_of, request_to
+from iris_ct.host.entry import encode, input_to, reply_of, request_to
 from iris_ct.host.errors import (
     HandlerInterrupted,
     HostStoppedError,
@@ -25,6 +26,7 @@ from iris_ct.host.mailbox import Mailbox
 from iris_ct.host.node import HOST_ADDRESS, PATIENCE_S, Console, Node, bell_path, log_console_line
 from iris_ct.host.plan import HostPlan, load_production
 from iris_ct.host.processes import ProcessPool, WorkerSettings
+from iris_ct.host.records import Message as StoredMessage
 from iris_ct.host.runtime import LOG_INFO, bind, unbind
 from iris_ct.host.schema import prepare_store, write_holder
 from iris_ct.host.signals import Doorbell
@@ -100,6 +102,7 @@ class Host:
         self._synchronous: Synchronous = synchronous
         self._console = console or log_console_line
         self._node: Node | None = None
+        self._since = ""
         self._pool: _Pool | None = None
         self._closing: ExitStack | None = None
 
@@ -109,6 +112,11 @@ class Host:
     def is_running(self) -> bool:
         """True between `start` and `stop`."""
         return self._node is not None
+
+    @property
+    def since(self) -> str | None:
+        """When the running host started, ISO 8601, UTC; None when it does not run."""
+        return self._since if self.is_running else None
 
     def start(self) -> None:
         """Take the store, give back what an earlier host left unfinished, start all items.
@@ -128,6 +136,7 @@ class Host:
             lock = HostLock(self._lock_path, database)
             opened.callback(lock.release)
             info = lock.acquire()
+            self._since = info.since
             prepare_store(database)
             write_holder(database, info, self.plan)
             node = self._make_node(database)
@@ -201,10 +210,12 @@ class Host:
         """
         node = self._running()
         self._check_service(node, item)
-        return node.post(input_to(item, message, HOST_ADDRESS))
+        return node.post(input_to(item, encode(message), HOST_ADDRESS))
 
     def call(self, item: str, message: Any, timeout_s: float = -1) -> Any:
         """Give a message to a business service and wait for its reply.
+
+        A process or an operation may be called too, as from IRIS' testing service.
 
         Raises
         ------
@@ -213,23 +224,29 @@ class Host:
         RequestTimeoutError
             If the reply did not come within ``timeout_s`` seconds (negative: for ever).
         """
+        return reply_of(self.exchange(item, encode(message), timeout_s))
+
+    def exchange(self, item: str, payload: Payload, timeout_s: float = -1) -> StoredMessage:
+        """Give a stored body to any item and wait for the answered message.
+
+        A service gets it as an input, a process or operation as a request, as from IRIS' testing
+        service.
+        """
         node = self._running()
-        self._check_service(node, item)
-        message_id = node.post(input_to(item, message, HOST_ADDRESS, HOST_ADDRESS))
+        spec = self.plan.items.get(item)
+        if spec is not None and spec.kind != "service":
+            send = request_to(item, payload, HOST_ADDRESS)
+        else:
+            self._check_service(node, item)
+            send = input_to(item, payload, HOST_ADDRESS, HOST_ADDRESS)
+        message_id = node.post(send)
         try:
-            return reply_of(node.wait_reply(message_id, HOST_ADDRESS, timeout_s))
+            return node.wait_reply(message_id, HOST_ADDRESS, timeout_s)
         except HandlerInterrupted:
             raise HostStoppedError(
                 f"The host stopped before message {message_id} was answered. The message is kept "
                 "and will be finished after the next start."
             ) from None
-
-    def request(self, item: str, message: Any, timeout_s: float = -1) -> Any:
-        """Send a request to a process or operation directly, as IRIS' testing service does."""
-        node = self._running()
-        node.check_target(item)
-        message_id = node.post(request_to(item, message, HOST_ADDRESS))
-        return reply_of(node.wait_reply(message_id, HOST_ADDRESS, timeout_s))
 
     def wait_session(self, session_id: int, timeout_s: float) -> bool:
         """Wait until no message of a session is queued, running or waited for.

@@ -435,7 +435,7 @@ def _change(connection: Connection, message_id: int, **values: Any) -> None:
 
 @lru_cache
 def _update_of(names: tuple[str, ...]) -> Update:
-    values = {name: bindparam(f"new_{name}") for name in names}
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
     return update(m).where(m.c.id == bindparam("message_id")).values(values)
 
 
