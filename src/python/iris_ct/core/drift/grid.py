@@ -33,7 +33,7 @@ _LINEAR_TAIL = np.arange(1, 33) / 16.0
 _LOG_TAIL = 2.0 * 2.0 ** (np.arange(1, 15) / 2.0)
 _TAIL = np.concatenate([_LINEAR_TAIL, _LOG_TAIL])
 # Quantiles of more rows than this do not get better where a cell holds 1/160 of them.
-_LEARNING_ROWS = 200_000
+_LEARNING_ROWS = 65_536
 # A step is the power of two next above this part of a span: 16 spans or more make the limit.
 _STEPS_PER_SPAN = 4096.0
 MOMENT_LIMIT = 65_536.0
@@ -155,7 +155,7 @@ def learn_grid(frame: pl.DataFrame, specification: Specification) -> Grid:
     ----------
     frame : DataFrame of shape (n, any)
         Rows with every declared feature, and the target if it is known already. Any number of
-        rows will do: a column without a value gets a grid around zero. More than 200,000 rows
+        rows will do: a column without a value gets a grid around zero. More than 65,536 rows
         are thinned evenly.
     specification : Specification
         Whose features and target are to be counted.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from iris_ct.core.drift.binning import Ints
 from iris_ct.core.drift.cells import (
+    Counts,
     Layout,
     Summary,
     add_cells,
@@ -17,6 +18,8 @@ from iris_ct.core.drift.cells import (
 )
 from iris_ct.core.drift.sample import smallest_rows
 from iris_ct.core.errors import IntegrityError
+
+_STACK_CELLS = 256
 
 
 def merge_summaries(
@@ -94,8 +97,8 @@ def _one_cell(summaries: list[Summary]) -> Summary:
     if not head.n_cells:
         return head
     totals = np.zeros(head.counts.shape[1], dtype=np.int64)
-    for summary in summaries:
-        totals += add_cells(summary.counts)
+    for counts in _stacks([s.counts for s in summaries]):
+        totals += add_cells(counts)
     drawn = smallest_rows(np.concatenate([s.sample_rows for s in summaries]), head.seed)
     return Summary(
         layout=head.layout,
@@ -110,6 +113,18 @@ def _one_cell(summaries: list[Summary]) -> Summary:
         sample_cells=np.zeros(len(drawn), dtype=np.int64),
         seed=head.seed,
     )
+
+
+def _stacks(parts: list[Counts]) -> Iterator[Counts]:
+    """Put cells on stacks of some hundred: few long additions instead of many short ones."""
+    stack: list[Counts] = []
+    for part in parts:
+        stack.append(part)
+        if sum(map(len, stack)) >= _STACK_CELLS:
+            yield np.concatenate(stack) if len(stack) > 1 else part
+            stack = []
+    if stack:
+        yield np.concatenate(stack)
 
 
 def _total(parts: list[Ints]) -> Ints:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from iris_ct.core.dataset.batch import POSITION, ROW
@@ -38,6 +40,8 @@ MAX_SPARSE_DOUBLINGS = 3
 # Blocks of this many rows stay in a core's cache with all their intermediate arrays.
 _BLOCK_ROWS = 32_768
 _INT64 = np.iinfo(np.int64)
+
+Integer = TypeVar("Integer", bound=np.integer[Any])
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ class SummaryBuilder:
         self._seed = seed
         self._cells = np.empty(0, dtype=np.int64)
         self._first, self._last, self._n_rows = (np.empty(0, dtype=np.int64) for _ in range(3))
-        self._counts = np.empty((0, self._n_codes), dtype=np.int64)
+        # 32 bits: half the memory of a batch being counted, and enough for any cell of it.
+        self._counts = np.empty((0, self._n_codes), dtype=np.uint32)
         self._sums, self._squares = (
             np.empty((0, self._layout.n_numbers), dtype=np.int64) for _ in range(2)
         )
@@ -185,9 +190,13 @@ class SummaryBuilder:
         begins = run_starts(into)
         slots, n = into[begins], len(cells)
 
-        def move(join: np.ufunc, values: Ints, empty: int) -> Ints:
-            moved = np.full((n, *values.shape[1:]), empty, dtype=np.int64)
-            if len(values):
+        def move(join: np.ufunc, values: npt.NDArray[Integer], empty: int) -> npt.NDArray[Integer]:
+            moved = np.zeros((n, *values.shape[1:]), dtype=values.dtype)
+            if empty:
+                moved[:] = empty
+            if len(slots) == len(values):
+                moved[slots] = values
+            else:
                 moved[slots] = join.reduceat(values, begins, axis=0)
             return moved
 
@@ -213,7 +222,7 @@ class SummaryBuilder:
             if len(at) > 1:
                 codes += block.runs * column.n_codes
             found = np.bincount(codes, minlength=len(at) * column.n_codes)
-            self._counts[at, column.counts] += found.reshape(-1, column.n_codes)
+            self._counts[at, column.counts] += found.reshape(-1, column.n_codes).astype(np.uint32)
 
     def _codes(self, values: pl.Series, grid: FeatureGrid, column: Column, block: _Block) -> Codes:
         """Give a new array of codes, and add up the moments of a number on the way."""
