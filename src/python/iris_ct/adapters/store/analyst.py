@@ -74,7 +74,7 @@ class Analyst:
             session.register("asked", pl.DataFrame({KEY: asked.unique()}).to_arrow())
             found = run(
                 session,
-                f"SELECT DISTINCT stored.{KEY} FROM read_parquet(?) AS stored "  # noqa: S608  # KEY is a constant
+                f"SELECT DISTINCT stored.{KEY} FROM read_parquet(?, hive_partitioning = false) AS stored "  # noqa: S608  # KEY is a constant
                 f"SEMI JOIN asked ON stored.{KEY} = asked.{KEY}",
                 [[str(path) for path in paths]],
             )

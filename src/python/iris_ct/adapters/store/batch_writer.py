@@ -143,18 +143,15 @@ class FileBatchWriter:
             file_digest=file_digest(rows) if rows else "",
             arrived_at=arrived_at,
         )
-        try:
-            self._catalogue(batch, summary)
-        except BaseException:
-            # Renamed but named nowhere: this process still lives, so it clears up by itself.
-            self._files.remove([path for path in (rows, held) if path])
-            raise
+        self._catalogue(batch, summary, [path for path in (rows, held) if path])
         self._rows.keep()
         self._held.keep()
         return batch
 
-    def _catalogue(self, batch: Batch, summary: bytes | None) -> None:
+    def _catalogue(self, batch: Batch, summary: bytes | None, paths: list[Path]) -> None:
         with self._database.writing(batch.model) as connection:
+            # Renamed but named nowhere: this process lives on, so it clears up by itself.
+            self._database.when_done(rolled_back=lambda: self._files.remove(paths))
             newest = connection.scalar(
                 sa.select(sa.func.max(_T.c.seq)).where(_T.c.model == batch.model)
             )

@@ -33,11 +33,15 @@ _TRANSIENT_SQLITE = {
 _WRITES = "ct_writes"
 
 
+Callback = Callable[[], None]
+
+
 class _Ambient(threading.local):
     """The transaction of one thread, which all stores of that thread join."""
 
     connection: sa.Connection | None = None
-    after_commit: list[Callable[[], None]]
+    after_commit: list[Callback]
+    after_rollback: list[Callback]
 
 
 class Database:
@@ -68,18 +72,20 @@ class Database:
             with translated():
                 yield self._ambient.connection
             return
-        callbacks: list[Callable[[], None]] = []
         with translated(), self.engine.connect() as plain:
             connection = plain.execution_options(**{_WRITES: True})
-            with connection.begin():
+            with connection.begin() as transaction:
                 self._ambient.connection = connection
-                self._ambient.after_commit = callbacks
+                self._ambient.after_commit, self._ambient.after_rollback = [], []
                 try:
                     yield connection
+                except BaseException:
+                    transaction.rollback()
+                    self._call(self._ambient.after_rollback)
+                    raise
                 finally:
                     self._ambient.connection = None
-        for callback in callbacks:
-            callback()
+        self._call(self._ambient.after_commit)
 
     @contextmanager
     def writing(self, model: str) -> Iterator[sa.Connection]:
@@ -98,9 +104,22 @@ class Database:
             with self.engine.connect() as connection, connection.begin():
                 yield connection
 
-    def after_commit(self, callback: Callable[[], None]) -> None:
-        """Call back once the open transaction of this thread is committed; else never."""
-        self._ambient.after_commit.append(callback)
+    def when_done(
+        self, *, committed: Callback | None = None, rolled_back: Callback | None = None
+    ) -> None:
+        """Call back once the open transaction of this thread is committed, or rolled back.
+
+        Neither is called if the commit itself fails: nobody knows then which one it was.
+        """
+        if committed is not None:
+            self._ambient.after_commit.append(committed)
+        if rolled_back is not None:
+            self._ambient.after_rollback.append(rolled_back)
+
+    @staticmethod
+    def _call(callbacks: list[Callback]) -> None:
+        for callback in callbacks:
+            callback()
 
     def close(self) -> None:
         """Close all connections."""

@@ -190,7 +190,7 @@ class Facts:
             )
             queries.append(
                 f"SELECT {picked}, (?::BIGINT[])[CAST(file_index AS BIGINT) + 1] AS seq "  # noqa: S608  # aliases and places only
-                f"FROM read_parquet(?) AS t({places})"
+                f"FROM read_parquet(?, hive_partitioning = false) AS t({places})"
             )
             parameters += [[batch.seq for batch in group], [str(path) for path in paths]]
         return _Scan(" UNION ALL ".join(queries), tuple(parameters))

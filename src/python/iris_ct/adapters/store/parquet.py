@@ -105,6 +105,27 @@ def read_chunks(path: Path, *, chunk_rows: int) -> Iterator[pl.DataFrame]:
             raise damaged(path) from error
 
 
+def read_columns(path: Path, columns: Sequence[str], *, rows: Any | None = None) -> pl.DataFrame:
+    """Read columns, only the rows that the bool array picks; memory follows what is picked."""
+    names = list(dict.fromkeys(columns))
+    parts, start = [], 0
+    with opened(path) as file:
+        try:
+            for number in range(file.num_row_groups):
+                n_rows = file.metadata.row_group(number).num_rows
+                wanted = None if rows is None else rows[start : start + n_rows]
+                start += n_rows
+                if wanted is not None and not wanted.any():
+                    continue
+                group = file.read_row_group(number, columns=names)
+                parts.append(group if wanted is None else group.filter(pa.array(wanted)))
+        except pa.ArrowException as error:
+            raise damaged(path) from error
+        table = pa.concat_tables(parts) if parts else file.schema_arrow.empty_table()
+    # The reader takes a.b for a part of a column a, so it may have given too many.
+    return pl.DataFrame(table.select(names))
+
+
 def opened(path: Path) -> Any:
     """Open a Parquet file; `IntegrityError` if it is none."""
     try:

@@ -31,7 +31,7 @@ _PLACES = 1 << _PLACE_BITS
 _FIRST = f"""
     WITH first AS (
         SELECT p.{KEY} AS p_key, min(CAST(p.file_index AS BIGINT) * {_PLACES} + p.file_row_number) AS place
-        FROM read_parquet(?) AS p SEMI JOIN counted ON p.{KEY} = r_key
+        FROM read_parquet(?, hive_partitioning = false) AS p SEMI JOIN counted ON p.{KEY} = r_key
         GROUP BY p.{KEY}
     )
     SELECT r_position, truth, place FROM counted JOIN first ON p_key = r_key
@@ -78,31 +78,25 @@ class SqlPredictions:
         if frame.is_empty() or self._is_recorded(model, request_id):
             return
         final = self._write(model, request_id, frame)
-        try:
-            with self._database.writing(model) as connection:
-                is_recorded = self._is_recorded(model, request_id)
-                if not is_recorded:
-                    newest = connection.scalar(
-                        sa.select(sa.func.max(_T.c.seq)).where(_T.c.model == model)
-                    )
-                    connection.execute(
-                        sa.insert(_T).values(
-                            model=model,
-                            request_id=request_id,
-                            seq=(newest or 0) + 1,
-                            version=version,
-                            batch_id=batch_id,
-                            n_rows=frame.height,
-                            path=self._files.relative(final),
-                            file_digest=file_digest(final),
-                            predicted_at=at,
-                        )
-                    )
-        except BaseException:
-            self._files.remove([final])
-            raise
-        if is_recorded:
-            self._files.remove([final])
+        with self._database.writing(model) as connection:
+            self._database.when_done(rolled_back=lambda: self._files.remove([final]))
+            if self._is_recorded(model, request_id):
+                self._files.remove([final])
+                return
+            newest = connection.scalar(sa.select(sa.func.max(_T.c.seq)).where(_T.c.model == model))
+            connection.execute(
+                sa.insert(_T).values(
+                    model=model,
+                    request_id=request_id,
+                    seq=(newest or 0) + 1,
+                    version=version,
+                    batch_id=batch_id,
+                    n_rows=frame.height,
+                    path=self._files.relative(final),
+                    file_digest=file_digest(final),
+                    predicted_at=at,
+                )
+            )
 
     def outcomes(
         self,

@@ -76,7 +76,7 @@ class SqlPurger:
                         .values(quarantine_path="")
                     )
             paths = [self._files.home / gone.path for gone in expired]
-            self._database.after_commit(lambda: self._files.remove(paths))
+            self._database.when_done(committed=lambda: self._files.remove(paths))
         return paths
 
     def _expired(self, specification: Specification, now: datetime) -> list[_Expired]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from iris_ct.core.specification import Specification
 
 if TYPE_CHECKING:
     import duckdb
+    import polars as pl
 
 _T = tables.snapshot
 _COLUMNS = tuple(_T.c[field.name] for field in fields(Snapshot))
@@ -148,6 +150,20 @@ class SqlSnapshots:
             )
         return path
 
+    def read(
+        self, snapshot: Snapshot, columns: Sequence[str], *, rows: Any | None = None
+    ) -> pl.DataFrame:
+        """Read columns in the snapshot's order.
+
+        Parameters
+        ----------
+        rows : ndarray of bool of shape (n_rows,), optional
+            Which rows are wanted; memory follows them.
+        """
+        from iris_ct.adapters.store.parquet import read_columns
+
+        return read_columns(self.path(snapshot), columns, rows=rows)
+
     def _arrivals(self, model: str, as_of_seq: int) -> list[Batch]:
         return [batch for batch in self._batches.arrivals(model) if batch.seq <= as_of_seq]
 
@@ -159,24 +175,20 @@ class SqlSnapshots:
         return None if row is None else Snapshot(**row._mapping)
 
     def _catalogue(self, snapshot: Snapshot, final: Path) -> Snapshot:
-        try:
-            with self._database.writing(snapshot.model) as connection:
-                stored = self._find(snapshot.snapshot_id)
-                if stored is None:
-                    connection.execute(
-                        sa.insert(_T).values(
-                            **vars(snapshot),
-                            size_bytes=final.stat().st_size,
-                            cut_at=datetime.now(UTC),
-                        )
-                    )
-        except BaseException:
-            self._files.remove([final])
-            raise
-        if stored is not None:
-            self._files.remove([final])
-            return stored
-        return snapshot
+        with self._database.writing(snapshot.model) as connection:
+            self._database.when_done(rolled_back=lambda: self._files.remove([final]))
+            stored = self._find(snapshot.snapshot_id)
+            if stored is not None:
+                self._files.remove([final])
+                return stored
+            connection.execute(
+                sa.insert(_T).values(
+                    **vars(snapshot),
+                    size_bytes=final.stat().st_size,
+                    cut_at=datetime.now(UTC),
+                )
+            )
+            return snapshot
 
 
 def _write(
