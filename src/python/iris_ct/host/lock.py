@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from iris_ct.host.database import Database, utc_now
 from iris_ct.host.errors import HostLockedError
@@ -137,7 +138,9 @@ class HostLock:
     def release(self) -> None:
         """Give the lock back; harmless when it was never taken."""
         if self._connection is not None:
-            # Closing the connection for good ends the session and with it the lock.
+            with suppress(SQLAlchemyError):
+                # The server would notice the end of the session, but a moment later.
+                self._connection.execute(select(func.pg_advisory_unlock(ADVISORY_KEY)))
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
@@ -149,12 +152,17 @@ class HostLock:
         connection = self._database.engine.connect().execution_options(
             isolation_level="AUTOCOMMIT"
         )
-        locked = connection.execute(select(func.pg_try_advisory_lock(ADVISORY_KEY))).scalar_one()
-        if not locked:
-            info = _holder_row(connection)
-            connection.close()
-            raise _locked(f"database {self._database.engine.url.database}", info)
-        return connection
+        give_up = time.monotonic() + _PATIENCE_S
+        while True:
+            locked = connection.execute(select(func.pg_try_advisory_lock(ADVISORY_KEY)))
+            if locked.scalar_one():
+                return connection
+            if time.monotonic() > give_up:
+                info = _holder_row(connection)
+                connection.close()
+                raise _locked(f"database {self._database.engine.url.database}", info)
+            # The server may not have noticed yet that an earlier holder was killed.
+            time.sleep(_PAUSE_S)
 
 
 def _lock_file(path: Path) -> int:

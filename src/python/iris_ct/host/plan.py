@@ -26,6 +26,12 @@ _MIN_CALL_INTERVAL_S = 0.1
 _RETRY_INTERVAL_S = 5.0
 _FAILURE_TIMEOUT_S = 15.0
 
+# Settings of IRIS' own business hosts that this host heeds. iop's strict validation knows only a
+# component's own settings, so a production passes these as ``other_settings``; both are read.
+HEEDED_SETTINGS = frozenset(
+    {"RetryInterval", "FailureTimeout", "ReplyCodeActions", "AlertOnError"}
+)
+
 _KINDS: dict[str, type] = {
     "service": iop.BusinessService,
     "process": iop.BusinessProcess,
@@ -121,7 +127,11 @@ def _validate(production: iop.Production) -> list[str]:
     try:
         production.validate(strict=True)
     except iop.ProductionValidationError as error:
-        return [issue.to_text() for issue in error.report.issues]
+        return [
+            issue.to_text()
+            for issue in error.report.issues
+            if issue.path.rpartition(".")[2] not in HEEDED_SETTINGS
+        ]
     return []
 
 
@@ -133,6 +143,17 @@ class _ItemReader:
     ref: iop.ComponentRef
     problems: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._host_settings = self._merged("Host", self.ref.host_settings)
+        self._adapter_settings = self._merged("Adapter", self.ref.adapter_settings)
+
+    def _merged(self, where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        merged = dict(settings)
+        for other in self.ref.other_settings:
+            if other.get("@Target") == where:
+                merged[str(other.get("@Name"))] = other.get("#text", "")
+        return merged
+
     def read(self) -> ItemSpec | None:
         ref = self.ref
         component_class = ref.component_class
@@ -141,20 +162,20 @@ class _ItemReader:
         polls = self._polls()
         spec_numbers = {
             "call_interval_s": self._seconds(
-                ref.adapter_settings, "CallInterval", _CALL_INTERVAL_S, _MIN_CALL_INTERVAL_S
+                self._adapter_settings, "CallInterval", _CALL_INTERVAL_S, _MIN_CALL_INTERVAL_S
             ),
             "retry_interval_s": self._seconds(
-                ref.host_settings, "RetryInterval", _RETRY_INTERVAL_S, 0.0
+                self._host_settings, "RetryInterval", _RETRY_INTERVAL_S, 0.0
             ),
             "failure_timeout_s": self._seconds(
-                ref.host_settings, "FailureTimeout", _FAILURE_TIMEOUT_S, -1.0
+                self._host_settings, "FailureTimeout", _FAILURE_TIMEOUT_S, -1.0
             ),
         }
         schedule = self._parsed("schedule", parse_schedule, ref.schedule, Schedule())
-        actions = str(ref.host_settings.get("ReplyCodeActions") or DEFAULT_ACTIONS)
+        actions = str(self._host_settings.get("ReplyCodeActions") or DEFAULT_ACTIONS)
         rules: tuple[Rule, ...] = self._parsed("ReplyCodeActions", parse_actions, actions, ())
         enabled = self._flag("enabled", ref.enabled)
-        alert = self._flag("AlertOnError", ref.host_settings.get("AlertOnError", False))
+        alert = self._flag("AlertOnError", self._host_settings.get("AlertOnError", False))
         if component_class is None:
             return None
         self._check_targets(component_class)
@@ -248,7 +269,7 @@ class _ItemReader:
 
     def _check_targets(self, component_class: type) -> None:
         for name, declared in _targets(component_class).items():
-            value = self.ref.host_settings.get(name) or declared.default
+            value = self._host_settings.get(name) or declared.default
             if not value:
                 self._problem(f"target {name} is not connected; add prod.connect(...) for it")
                 continue
@@ -267,9 +288,15 @@ class _ItemReader:
     def _settings(self, component_class: type) -> dict[str, Any]:
         hints = _hints(component_class)
         values: dict[str, Any] = {}
-        for name, value in self.ref.host_settings.items():
-            # Settings of IRIS itself (RetryInterval ...) are no attributes of the component.
-            if value in {None, ""} or not (hasattr(component_class, name) or name in hints):
+        for name, value in self._host_settings.items():
+            # Names with % are those of iop's proxy class, which there is none of here.
+            if value in {None, ""} or name in HEEDED_SETTINGS or name.startswith("%"):
+                continue
+            if not (hasattr(component_class, name) or name in hints):
+                self._problem(
+                    f"setting {name} is neither the component's nor one this host heeds "
+                    f"({', '.join(sorted(HEEDED_SETTINGS))})"
+                )
                 continue
             wanted = _setting_type(component_class, name, hints)
             try:
