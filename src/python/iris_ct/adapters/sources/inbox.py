@@ -134,7 +134,8 @@ class Inbox:
         if not path.is_file():
             raise UnreadableFileError(f"There is no file {path}.")
         name = source or path.name
-        target = self._incoming(model, kind, name)
+        # Apart from the claimed ones: its sender knows of it, and the original is still there.
+        target = self._incoming(model, f"given-{kind}", name)
         with path.open("rb") as given, write_whole(target) as copy:
             shutil.copyfileobj(given, copy, 2**20)
         return ClaimedFile(model, self._relative(target), name, kind)
@@ -204,7 +205,7 @@ class Inbox:
         sync_directory(path.parent)
         return ClaimedFile(model, self._relative(target), path.name, kind)
 
-    def _incoming(self, model: str, kind: ArrivalKind, name: str) -> Path:
+    def _incoming(self, model: str, kind: str, name: str) -> Path:
         """Give a path that no other arrival has or had."""
         folder = self._home / _INCOMING / model / kind
         folder.mkdir(parents=True, exist_ok=True)

@@ -176,7 +176,10 @@ class ValidationReport:
             f"{self.n_bad} of {self.n_rows} rows are bad ({self.bad_share:.1%}; "
             f"allowed {self.max_bad_share:.1%}): {self.verdict}."
         ]
-        lines += [_line(issue) for issue in self.issues]
+        lines += [_line(issue) for issue in self.issues if issue.code != EXTRA_COLUMN]
+        extra = [issue.column for issue in self.issues if issue.code == EXTRA_COLUMN]
+        if extra:
+            lines.append(f"  {EXTRA_COLUMN}, not used by the model: {', '.join(extra)}")
         return "\n".join(lines)
 
 
