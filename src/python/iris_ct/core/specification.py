@@ -5,8 +5,10 @@ Reading the file is the work of ``adapters/sources``; here a mapping becomes a `
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -40,6 +42,9 @@ DatetimePart = Literal[
 
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 RESERVED_COLUMNS = frozenset({"_row", "_position", "_key"})
+
+# How a wrong or empty [features] shows itself.
+_NO_FEATURES = frozenset({"too_short", "tuple_type", "model_type"})
 
 # What changes only how a model is watched or kept; everything else changes what is learned.
 _WITHOUT_RETRAINING = frozenset({"drift", "trigger", "gate", "retention", "data"})
@@ -152,6 +157,10 @@ class Specification(BaseModel):
             raise ValueError("a feature is declared twice")
         if self.target in names:
             raise ValueError("the target is also a feature")
+        if self.target in {*self.key, self.event_time, self.group}:
+            raise ValueError("the target is also key, event_time or group")
+        if unknown := set(self.gate.slices or ()) - set(names):
+            raise ValueError(f"gate.slices names no feature: {', '.join(sorted(unknown))}")
         if taken := RESERVED_COLUMNS & {*names, self.target, *self.key}:
             raise ValueError(
                 f"column names kept for the product itself: {', '.join(sorted(taken))}"
@@ -161,7 +170,9 @@ class Specification(BaseModel):
         if self.on_duplicate != "replace" and not self.key:
             raise ValueError("on_duplicate needs key columns")
         if self.trigger.cron is not None and not croniter.is_valid(self.trigger.cron):
-            raise ValueError("trigger.cron is no cron expression of five fields")
+            raise ValueError(
+                f"trigger.cron = {self.trigger.cron!r}: expected five fields, such as '0 3 * * 1'"
+            )
         return self
 
     @model_validator(mode="after")
@@ -259,27 +270,81 @@ def parse_specification(content: Mapping[str, Any], *, source: str) -> Specifica
     SpecificationError
         With one line for each broken rule: key, value and what is allowed.
     """
-    try:
-        return Specification.model_validate(content)
-    except ValidationError as error:
-        lines = [_explain(detail) for detail in error.errors(include_url=False)]
-        raise SpecificationError(
-            f"{source} breaks {len(lines)} rule{'s' if len(lines) > 1 else ''}:\n"
-            + "\n".join(f"  {line}" for line in lines)
-        ) from error
+    lines = [f"{key} holds {what}; JSON cannot" for key, what in _not_json(content, "")]
+    if not lines:
+        try:
+            return Specification.model_validate(content)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            # A wrong feature is not a missing one.
+            one_wrong = any(len(d["loc"]) > 1 and d["loc"][0] == "features" for d in details)
+            lines = [
+                _explain(detail, content)
+                for detail in details
+                if not (one_wrong and detail["loc"] == ("features",))
+            ]
+    raise SpecificationError(
+        f"{source} breaks {len(lines)} rule{'s' if len(lines) > 1 else ''}:\n"
+        + "\n".join(f"  {line}" for line in lines)
+    )
 
 
-def _explain(detail: Mapping[str, Any]) -> str:
+def _not_json(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Find what a specification's digest could not hold: dates, infinite numbers."""
+    if isinstance(value, Mapping):
+        for name, inside in value.items():
+            yield from _not_json(inside, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list | tuple):
+        for place, inside in enumerate(value):
+            yield from _not_json(inside, f"{key}[{place}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield key, "a number that is not finite"
+    elif not isinstance(value, str | int | float | bool | None):
+        yield key, f"a {type(value).__name__}"
+
+
+def _explain(detail: Mapping[str, Any], content: Mapping[str, Any]) -> str:
     """Say one validation error as ``key = value: what is allowed``."""
-    key = ".".join(str(part) for part in detail["loc"]) or "the file"
+    path = _path(detail["loc"], content)
+    key = ".".join(path)
     message = str(detail["msg"]).removeprefix("Value error, ")
+    if not path:
+        return message
+    message = message.replace("Input should be", "expected", 1)
+    if path[0] == "features" and detail["type"] in _NO_FEATURES:
+        message = 'expected a table [features] with lines such as: age = "numeric"'
     if detail["type"] == "extra_forbidden":
-        return f"{key}: no such key; see docs/models.md for the keys there are"
+        near = get_close_matches(path[-1], _allowed_keys(detail["loc"]), n=1, cutoff=0.6)
+        meant = f"perhaps {near[0]} is meant" if near else "docs/models.md lists all keys"
+        return f"{key}: no such key; {meant}"
     if detail["type"] == "missing":
         return f"{key}: missing; it has no default"
     found = detail["input"]
     shown = f" = {found!r}" if isinstance(found, str | int | float | bool) else ""
     return f"{key}{shown}: {message}"
+
+
+def _path(loc: Sequence[str | int], content: Mapping[str, Any]) -> list[str]:
+    """Give an error's place as the file says it: features by name, not by number."""
+    path = [str(part) for part in loc]
+    features = content.get("features")
+    if len(loc) > 1 and loc[0] == "features" and isinstance(loc[1], int):
+        if isinstance(features, Mapping):
+            path[1] = str(list(features)[loc[1]])
+        elif isinstance(features, Sequence) and isinstance(features[loc[1]], Mapping):
+            path[1] = str(features[loc[1]].get("name", loc[1]))
+    return path
+
+
+def _allowed_keys(loc: Sequence[str | int]) -> list[str]:
+    """Name the keys there are where an unknown one was found."""
+    if len(loc) == 1:
+        return list(Specification.model_fields)
+    if loc[0] == "features":
+        return list(Feature.model_fields)
+    group = Specification.model_fields[str(loc[0])].annotation
+    fields = getattr(group, "model_fields", {})
+    return list(fields)
 
 
 def forces_retraining(before: Specification, after: Specification) -> bool:
