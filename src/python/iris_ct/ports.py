@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +18,7 @@ from iris_ct.core.audit import AuditEvent
 from iris_ct.core.cycle import Cycle, CycleState, Trigger
 from iris_ct.core.dataset.batch import Batch, BatchKind, BatchState
 from iris_ct.core.dataset.snapshot import Snapshot
+from iris_ct.core.dataset.split import Split
 from iris_ct.core.decision import Decision
 from iris_ct.core.model_version import Champion, ModelVersion
 from iris_ct.core.specification import Specification
@@ -105,8 +106,10 @@ class BatchWriter(Protocol):
         ...
 
     def write_quarantined(self, frame: pl.DataFrame) -> None:
-        """Append rows held back: ``_place`` (int64, row of the file from 1), ``_reasons``
-        (list of str, reason codes with columns) and the row's original columns as text.
+        """Append rows held back.
+
+        ``_place`` (int64, row of the file from 1), ``_reasons`` (list of str, reason codes with
+        columns) and the row's original columns as text.
         """
         ...
 
@@ -221,6 +224,15 @@ class SnapshotStore(Protocol):
         """Give the absolute path, after checking the file's size against the catalogue."""
         ...
 
+    def read(
+        self, snapshot: Snapshot, columns: Sequence[str], *, rows: Any | None = None
+    ) -> pl.DataFrame:
+        """Read columns in the snapshot's order.
+
+        ``rows`` (bool array of shape (n_rows,)) says which are wanted; memory follows them.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -245,8 +257,10 @@ class PredictionLog(Protocol):
         at: datetime,
         batch_id: str | None = None,
     ) -> None:
-        """Keep predictions: ``_key``, ``_position`` (null outside a batch), ``prediction`` and
-        ``probability`` (binary) or ``probability_<class>`` columns (multiclass).
+        """Keep predictions.
+
+        ``_key``, ``_position`` (null outside a batch), ``prediction`` and ``probability``
+        (binary) or ``probability_<class>`` columns (multiclass).
         """
         ...
 
@@ -260,8 +274,9 @@ class PredictionLog(Protocol):
         version: int | None = None,
         batch_id: str | None = None,
     ) -> Outcomes:
-        """Join logged predictions of arrived rows with their newest known truth; the first
-        prediction of a row counts.
+        """Join logged predictions of arrived rows with their newest known truth.
+
+        The first prediction of a row counts.
         """
         ...
 
@@ -534,6 +549,12 @@ class TrainingOutcome:
 
     ``model.txt`` and ``encoding.json`` (the artefact), ``holdout.parquet`` (``_row`` and the
     prediction columns for role 3; not for a refit), ``result.json`` (this record).
+
+    Attributes
+    ----------
+    baseline : mapping
+        What someone without a model knows of the training rows: ``mean`` and ``median`` of the
+        target, or the share of each class.
     """
 
     job_id: str
@@ -549,6 +570,8 @@ class TrainingOutcome:
     seconds: float
     peak_mb: float
     versions: Mapping[str, str]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, float] = field(default_factory=dict)
 
 
 class Trainer(Protocol):
@@ -598,4 +621,215 @@ class Purger(Protocol):
 
     def purge(self, specification: Specification, *, now: datetime) -> Sequence[Path]:
         """Remove them and note it in the catalogue; list them."""
+        ...
+
+
+class Store(Protocol):
+    """All facts and records of one home, behind one address."""
+
+    @property
+    def transactions(self) -> Transactions:
+        """Several records, or none."""
+        ...
+
+    @property
+    def specifications(self) -> SpecificationStore:
+        """Versions of the specifications."""
+        ...
+
+    @property
+    def batches(self) -> BatchStore:
+        """Rows and labels."""
+        ...
+
+    @property
+    def snapshots(self) -> SnapshotStore:
+        """What trainings see."""
+        ...
+
+    @property
+    def predictions(self) -> PredictionLog:
+        """What was predicted."""
+        ...
+
+    @property
+    def summaries(self) -> SummaryStore:
+        """What drift is measured on."""
+        ...
+
+    @property
+    def cycles(self) -> CycleStore:
+        """Training cycles."""
+        ...
+
+    @property
+    def decisions(self) -> DecisionLog:
+        """What was decided."""
+        ...
+
+    @property
+    def models(self) -> ModelStore:
+        """Versions, and who serves."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog:
+        """What happened."""
+        ...
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """What is held back."""
+        ...
+
+    @property
+    def purger(self) -> Purger:
+        """What is too old."""
+        ...
+
+
+class ModelFiles(Protocol):
+    """The folder of model files."""
+
+    def names(self) -> list[str]:
+        """Name the models that have a file, sorted."""
+        ...
+
+    def read(self, model: str) -> Specification | None:
+        """Read and check one file; None if there is none, `SpecificationError` if it is wrong."""
+        ...
+
+
+class RowSource(Protocol):
+    """The rows of one file, read once from its beginning."""
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Types of the columns; all text for CSV."""
+        ...
+
+    @property
+    def first_place(self) -> int:
+        """Number of the newest chunk's first row in the file, from 1."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the content; known after the last chunk."""
+        ...
+
+    def __enter__(self) -> RowSource:
+        """Open it."""
+        ...
+
+    def __exit__(self, *exc: Any) -> None:
+        """Close it."""
+        ...
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Give the chunks in the order of the file."""
+        ...
+
+
+class ClaimedFile(Protocol):
+    """A file on its way; its path, relative to the home, is unique among all arrivals."""
+
+    @property
+    def model(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Name under which it arrived."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What it holds: rows, labels or release."""
+        ...
+
+
+class Inbox(Protocol):
+    """Files on their way: claimed or handed over, read, then archived or set aside."""
+
+    def claim_ready(self, *, settle_s: float) -> Sequence[ClaimedFile]:
+        """Claim all complete files, in the order of their names."""
+        ...
+
+    def take_in(self, model: str, path: Path) -> ClaimedFile:
+        """Copy a person's file durably to where claimed files are; the original stays."""
+        ...
+
+    def open(self, path: str) -> RowSource:
+        """Open a claimed file (relative path); `UnreadableFileError` if it is no table."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Tell whether the file is still where it was claimed to."""
+        ...
+
+    def archive(self, model: str, path: str) -> None:
+        """Move a stored file to the archive; once."""
+        ...
+
+    def set_aside(self, model: str, path: str, *, report: Mapping[str, Any], text: str) -> None:
+        """Move a refused file into quarantine, with the report beside it; once."""
+        ...
+
+
+class PredictionWriter(Protocol):
+    """A file of predictions that appears only when it is finished."""
+
+    def __enter__(self) -> PredictionWriter:
+        """Start writing beside the destination."""
+        ...
+
+    def __exit__(self, *exc: Any) -> None:
+        """Throw away what was not finished."""
+        ...
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Append rows."""
+        ...
+
+    def finish(self) -> None:
+        """Let the file appear."""
+        ...
+
+
+class JobFiles(Protocol):
+    """The files of a training cycle: how its rows were split, and what its fits left."""
+
+    def save_split(self, model: str, cycle_id: str, split: Split) -> None:
+        """Keep the split; an earlier one stays."""
+        ...
+
+    def split(self, model: str, cycle_id: str) -> Split | None:
+        """Give the split, or None before it was made."""
+        ...
+
+    def roles_path(self, model: str, cycle_id: str) -> Path:
+        """Give the NumPy file of the roles."""
+        ...
+
+    def output(self, model: str, cycle_id: str, phase: str) -> Path:
+        """Give the directory in which a phase's training process writes."""
+        ...
+
+    def outcome(self, model: str, cycle_id: str, phase: str) -> TrainingOutcome | None:
+        """Give a finished fit's record, or None."""
+        ...
+
+    def artefact(self, model: str, cycle_id: str, phase: str) -> dict[str, bytes]:
+        """Give a finished fit's ``model.txt`` and ``encoding.json``."""
+        ...
+
+    def holdout_predictions(self, model: str, cycle_id: str) -> pl.DataFrame:
+        """Give the evaluated fit's predictions of the holdout, in the snapshot's order."""
         ...

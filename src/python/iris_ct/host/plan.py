@@ -144,7 +144,13 @@ class _ItemReader:
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._host_settings = self._merged("Host", self.ref.host_settings)
+        # A class may declare IRIS' own settings to give them other defaults.
+        declared = {
+            name: getattr(self.ref.component_class, name)
+            for name in HEEDED_SETTINGS
+            if hasattr(self.ref.component_class, name)
+        }
+        self._host_settings = declared | self._merged("Host", self.ref.host_settings)
         self._adapter_settings = self._merged("Adapter", self.ref.adapter_settings)
 
     def _merged(self, where: str, settings: Mapping[str, Any]) -> dict[str, Any]:

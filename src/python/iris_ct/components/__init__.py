@@ -1,0 +1,1 @@
+"""What runs in the production: translators between messages and flow steps."""

@@ -1,0 +1,19 @@
+"""Brings MLflow up to date with the store."""
+
+from iris_ct.components.operations.operation import Operation
+from iris_ct.flow.register import update_registry
+from iris_ct.messages import RegistrationRequested, RegistryUpdated
+
+
+class RegistrationOperation(Operation):
+    """Register what MLflow lacks; what it cannot take now stays pending."""
+
+    def register(self, request: RegistrationRequested) -> RegistryUpdated:
+        """Reply with how far MLflow has come."""
+        state = update_registry(
+            store=self.parts.store,
+            jobs=self.parts.jobs,
+            registry=self.parts.registry,
+            clock=self.parts.clock,
+        )
+        return RegistryUpdated(state.n_registered, state.n_pending)

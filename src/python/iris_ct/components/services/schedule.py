@@ -1,0 +1,28 @@
+"""Wakes up often and asks for the retrainings whose cron time has come."""
+
+from iop import PollingBusinessService, target
+
+from iris_ct import bootstrap
+from iris_ct.flow.schedule import due_retrainings
+from iris_ct.messages import CycleRequested, RetrainingDecided, RetrainingRequested
+
+
+class Schedule(PollingBusinessService):
+    """Evaluate every model's cron expression on the wall clock."""
+
+    Trigger = target()
+    Cycle = target()
+
+    def on_init(self) -> None:
+        """Take this service's parts from the composition root."""
+        self.parts = bootstrap.parts()
+
+    def on_poll(self) -> None:
+        """Ask once for each cron time that has passed since the newest one answered."""
+        for model, tick in due_retrainings(
+            files=self.parts.files, store=self.parts.store, clock=self.parts.clock
+        ):
+            request = RetrainingRequested(model, f"schedule:{tick}", "schedule", "schedule")
+            decided: RetrainingDecided = self.send_request_sync(self.Trigger, request)
+            if decided.outcome == "retrain":
+                self.send_request_async(self.Cycle, CycleRequested(model, decided.cycle_id))

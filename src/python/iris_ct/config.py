@@ -1,0 +1,122 @@
+"""Settings: the environment (``CT_*``) and ``.env``, read once, with a sentence for each."""
+
+from __future__ import annotations
+
+import getpass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from iris_ct.core.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """Where things are and how the embedded host runs; every field is an environment variable."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CT_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    home: Path = Field(Path("dur"), description="The durable directory: everything that is kept.")
+    models: Path | None = Field(
+        None,
+        description="Folder of the model files; default <home>/models if it exists, else ./models.",
+    )
+    store_url: str = Field(
+        "",
+        description="SQLAlchemy URL of the catalogue; default SQLite in <home>/store/ct.db.",
+    )
+    synchronous: Literal["NORMAL", "FULL"] = Field(
+        "NORMAL",
+        description="SQLite's synchronous mode; FULL also survives a power loss, at half the speed.",
+    )
+    mlflow_tracking_uri: str = Field(
+        "",
+        validation_alias="MLFLOW_TRACKING_URI",
+        description="MLflow server; default an embedded store in <home>/sandbox/mlflow.",
+    )
+    mlflow_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        5.0,
+        description="Seconds after which MLflow counts as away; registration is then finished later.",
+    )
+    audit_event: str = Field(
+        "",
+        description="Event name of every audit line, for example Utility.Event; default CT.<Step>.",
+    )
+    actor: str = Field("", description="Who acts, for decision records; default the login name.")
+    replay: bool = Field(
+        True,
+        description="Replay completed sends of an interrupted process; 0 runs it again from its "
+        "start, as IRIS does.",
+    )
+    processes: bool = Field(
+        False, description="Run every item of the production in its own operating-system process."
+    )
+    settle_s: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Seconds without a change after which an inbox file counts as complete."
+    )
+    snapshot_memory_mb: Annotated[int, Field(ge=64)] = Field(
+        1024, description="Memory limit of the engine that cuts snapshots."
+    )
+    worker_recycle_mb: Annotated[int, Field(ge=64)] = Field(
+        1500, description="Memory after which the training process is replaced between two jobs."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "WARNING", description="Level of the program's own log on standard error."
+    )
+
+    @cached_property
+    def root(self) -> Path:
+        """Absolute path of the home."""
+        return self.home.expanduser().resolve()
+
+    @cached_property
+    def models_dir(self) -> Path:
+        """Folder of the model files."""
+        if self.models is not None:
+            return self.models.expanduser().resolve()
+        beside = self.root / "models"
+        return beside if beside.is_dir() else Path("models").resolve()
+
+    @cached_property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the catalogue and of the host's messages."""
+        return self.store_url or f"sqlite:///{self.root / 'store' / 'ct.db'}"
+
+    @cached_property
+    def tracking_uri(self) -> str:
+        """MLflow's address."""
+        default = f"sqlite:///{self.root / 'sandbox' / 'mlflow' / 'mlflow.db'}"
+        return self.mlflow_tracking_uri or default
+
+    @cached_property
+    def lock_path(self) -> Path:
+        """File that the running host holds."""
+        return self.root / "store" / "host.lock"
+
+    @cached_property
+    def who(self) -> str:
+        """Who acts."""
+        return self.actor or getpass.getuser()
+
+
+def load_settings(home: Path | str | None = None) -> Settings:
+    """Read the settings; ``home`` wins over ``CT_HOME``.
+
+    Raises
+    ------
+    ConfigError
+        With one line for each wrong variable.
+    """
+    try:
+        return Settings(home=Path(home)) if home is not None else Settings()
+    except ValidationError as error:
+        lines = [
+            f"  CT_{'.'.join(str(part) for part in detail['loc']).upper()}"
+            f" = {detail['input']!r}: {detail['msg']}"
+            for detail in error.errors(include_url=False)
+        ]
+        raise ConfigError("Settings are wrong:\n" + "\n".join(lines)) from error

@@ -1,0 +1,293 @@
+"""inbox -> validation -> store: one pass over a file makes it a batch, or says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from iris_ct.core.audit import Severity
+from iris_ct.core.dataset.batch import BatchKind, BatchState
+from iris_ct.core.dataset.issues import ValidationReport
+from iris_ct.core.dataset.validation import (
+    PLACE,
+    REASONS,
+    LabelValidator,
+    RowValidator,
+    stored_rows,
+)
+from iris_ct.core.decision import Decision
+from iris_ct.core.drift.summary import SummaryBuilder
+from iris_ct.core.errors import ConfigError, DataError
+from iris_ct.core.span import span_length
+from iris_ct.core.specification import Specification
+from iris_ct.flow.identify import audit_event, decision_id
+from iris_ct.flow.reference import grid_for
+from iris_ct.flow.specify import current_specification
+from iris_ct.ports import (
+    BatchWriter,
+    Clock,
+    Inbox,
+    ModelFiles,
+    RowSource,
+    Store,
+)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A claimed file: ``path``, relative to the home, names it for ever.
+
+    ``kind`` is rows, labels or release; a release brings back rows of ``released_batch``.
+    """
+
+    model: str
+    path: str
+    source: str
+    kind: str
+    released_batch: str
+    actor: str
+
+    @property
+    def batch_kind(self) -> BatchKind:
+        """What the file's rows are stored as."""
+        return "labels" if self.kind == "labels" else "rows"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What became of a file: stored, quarantined, duplicate or refused."""
+
+    outcome: str
+    batch_id: str
+    n_rows: int
+    n_labelled: int
+    n_quarantined: int
+    text: str
+
+
+def ingest_file(
+    arrival: Arrival, *, files: ModelFiles, inbox: Inbox, store: Store, clock: Clock
+) -> Stored:
+    """Validate and store a file's rows, record what became of it, then move the file away.
+
+    Whatever happens, the rows are in the store, in quarantine, or in a file in quarantine.
+    Repeated after a crash, it finds the record and only moves the file.
+    """
+    recorded = store.decisions.get(_identifier(arrival))
+    if recorded is None:
+        try:
+            specification = current_specification(
+                arrival.model, files=files, store=store, clock=clock, actor=arrival.actor
+            )
+            recorded = _store(arrival, specification, inbox, store, clock)
+        except (DataError, ConfigError) as error:
+            refused = Stored("refused", "", 0, 0, 0, str(error))
+            recorded = _record(arrival, refused, None, store, clock)
+    stored = Stored(**recorded.numbers["stored"])
+    _move(arrival, stored, recorded.numbers["report"], inbox)
+    return stored
+
+
+def _store(
+    arrival: Arrival,
+    specification: Specification,
+    inbox: Inbox,
+    store: Store,
+    clock: Clock,
+) -> Decision:
+    """Read the file once; only a batch that is held back whole is read twice."""
+    with (
+        inbox.open(arrival.path) as source,
+        store.batches.writer(specification, arrival.batch_kind) as writer,
+    ):
+        pass_ = _Pass(arrival, specification, writer, store)
+        report = pass_.part(source)
+        earlier = store.batches.find(arrival.model, source.fingerprint)
+        if earlier is not None:
+            text = f"{arrival.source}: the same content arrived before, as {earlier.batch_id}"
+            told = Stored("duplicate", earlier.batch_id, 0, 0, 0, text)
+            return _record(arrival, told, report, store, clock)
+        if report.n_good == 0 and arrival.kind == "release":
+            text = f"{arrival.source}: all {report.n_bad} rows are still bad; nothing is released"
+            told = Stored("refused", "", 0, 0, report.n_bad, text)
+            return _record(arrival, told, report, store, clock)
+        if report.verdict == "accepted" or arrival.kind == "release":
+            return pass_.commit("stored", source.fingerprint, report, clock)
+    with (
+        inbox.open(arrival.path) as source,
+        store.batches.writer(specification, arrival.batch_kind) as writer,
+    ):
+        pass_ = _Pass(arrival, specification, writer, store)
+        report = pass_.hold(source)
+        return pass_.commit("quarantined", source.fingerprint, report, clock)
+
+
+class _Pass:
+    """One reading of a file into one writer."""
+
+    def __init__(
+        self, arrival: Arrival, specification: Specification, writer: BatchWriter, store: Store
+    ) -> None:
+        self._arrival, self._specification = arrival, specification
+        self._writer, self._store = writer, store
+        self._n_rows = 0
+        self._summary: SummaryBuilder | None = None
+        self._validator: RowValidator | LabelValidator = (
+            LabelValidator(specification)
+            if arrival.kind == "labels"
+            else RowValidator(
+                specification,
+                known_keys=lambda keys: store.batches.known_keys(specification.name, keys),
+            )
+        )
+
+    def part(self, source: RowSource) -> ValidationReport:
+        """Write good rows as rows, count them for drift, and bad rows into quarantine."""
+        self._validator.check_columns(source.schema, source=self._arrival.source)
+        for chunk in source:
+            parted = self._validator.validate(chunk, first_place=source.first_place)
+            if parted.bad.height:
+                self._writer.write_quarantined(parted.bad)
+            if parted.good.height:
+                self._write(parted.good)
+        return self._validator.report()
+
+    def hold(self, source: RowSource) -> ValidationReport:
+        """Write every row into quarantine, the bad ones with their reasons."""
+        self._validator.check_columns(source.schema, source=self._arrival.source)
+        for chunk in source:
+            first = source.first_place
+            bad = self._validator.validate(chunk, first_place=first).bad.select(PLACE, REASONS)
+            places = pl.int_range(first, first + chunk.height, dtype=pl.Int64, eager=True)
+            whole = chunk.cast(pl.String).with_columns(places.alias(PLACE))
+            none = pl.lit([], dtype=pl.List(pl.String))
+            held = whole.join(bad, on=PLACE, how="left", maintain_order="left")
+            self._writer.write_quarantined(
+                held.select(PLACE, pl.col(REASONS).fill_null(none), *(c for c in chunk.columns))
+            )
+        return self._validator.report()
+
+    def commit(
+        self, state: BatchState, fingerprint: str, report: ValidationReport, clock: Clock
+    ) -> Decision:
+        """Catalogue the batch and record what became of the file, in one transaction."""
+        arrival, summary = self._arrival, self._summary
+        with self._store.transactions.begin():
+            batch = self._writer.commit(
+                fingerprint=fingerprint,
+                source=arrival.source,
+                state=state,
+                n_labelled=report.n_labelled if state == "stored" else 0,
+                arrived_at=clock.now(),
+                summary=summary.build().to_bytes() if summary is not None else None,
+            )
+            if arrival.released_batch:
+                self._store.quarantine.mark_released(
+                    arrival.released_batch,
+                    by_batch=batch.batch_id,
+                    actor=arrival.actor,
+                    at=clock.now(),
+                )
+            what = "labels" if arrival.kind == "labels" else "rows"
+            text = (
+                f"{arrival.source}: {batch.n_rows} {what} stored as {batch.batch_id}"
+                if state == "stored"
+                else f"{arrival.source}: all {report.n_rows} rows held back as {batch.batch_id}"
+            )
+            if state == "stored" and report.n_bad:
+                text += f", {report.n_bad} held back"
+            stored = Stored(
+                state,
+                batch.batch_id,
+                batch.n_rows,
+                batch.n_labelled,
+                batch.n_quarantined,
+                text,
+            )
+            return _record(arrival, stored, report, self._store, clock)
+
+    def _write(self, good: pl.DataFrame) -> None:
+        if self._arrival.kind == "labels":
+            self._writer.write_rows(good.drop(PLACE))
+            return
+        rows = stored_rows(
+            good,
+            self._specification,
+            batch_id=self._writer.batch_id,
+            first_row=self._writer.first_row + self._n_rows,
+        )
+        self._n_rows += rows.height
+        self._writer.write_rows(rows)
+        if not self._specification.drift.enabled:
+            return
+        if self._summary is None:
+            self._summary = SummaryBuilder(
+                grid_for(self._specification, rows, store=self._store),
+                cell_length=span_length(self._specification.cell),
+                seed=self._specification.training.seed,
+            )
+        self._summary.add(rows)
+
+
+def _identifier(arrival: Arrival) -> str:
+    return decision_id("ingest", arrival.model, arrival.path, arrival.kind)
+
+
+def _record(
+    arrival: Arrival,
+    stored: Stored,
+    report: ValidationReport | None,
+    store: Store,
+    clock: Clock,
+) -> Decision:
+    at = clock.now()
+    severity = Severity.INFO if stored.outcome == "stored" else Severity.WARNING
+    with store.transactions.begin():
+        decision = store.decisions.record(
+            Decision(
+                decision_id=_identifier(arrival),
+                model=arrival.model,
+                kind="ingest",
+                outcome=stored.outcome,
+                reason=stored.text,
+                cycle_id=None,
+                actor=arrival.actor,
+                rule="good rows are stored and bad rows held back; too many bad rows hold back "
+                "the whole batch; the same content is stored once",
+                event_now=store.batches.newest_position(arrival.model),
+                decided_at=at,
+                inputs={"source": arrival.source, "path": arrival.path, "kind": arrival.kind},
+                numbers={
+                    "stored": asdict(stored),
+                    "report": report.content() if report else None,
+                },
+                thresholds={"max_bad_share": report.max_bad_share} if report else {},
+            )
+        )
+        store.audit.record(
+            audit_event(
+                arrival.model,
+                "Ingest",
+                decision.decision_id,
+                stored.text.splitlines()[0][:300],
+                at=at,
+                severity=severity,
+                facts={"batch": stored.batch_id, "rows": stored.n_rows},
+            )
+        )
+    return decision
+
+
+def _move(
+    arrival: Arrival, stored: Stored, report: Mapping[str, Any] | None, inbox: Inbox
+) -> None:
+    """Move the file to where its outcome belongs, if it is not there yet."""
+    if not inbox.exists(arrival.path):
+        return
+    if stored.outcome in {"stored", "duplicate"}:
+        inbox.archive(arrival.model, arrival.path)
+    else:
+        inbox.set_aside(arrival.model, arrival.path, report=report or {}, text=stored.text)

@@ -1,0 +1,88 @@
+"""serving: predict a file's rows with a loaded version, write them out and log them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import polars as pl
+
+from iris_ct.core.dataset.batch import KEY, POSITION
+from iris_ct.core.dataset.validation import PLACE, InputValidator
+from iris_ct.core.errors import DataError
+from iris_ct.flow.identify import audit_event
+from iris_ct.flow.serve import LoadedModel
+from iris_ct.ports import Clock, PredictionWriter, RowSource, Store
+
+
+def predict_source(
+    champion: LoadedModel,
+    source: RowSource,
+    destination: PredictionWriter,
+    *,
+    name: str,
+    store: Store,
+    clock: Clock,
+) -> dict[str, Any]:
+    """Predict row by row of a file, in its order, chunk by chunk.
+
+    All rows are predicted or none: the destination appears only after the last good chunk.
+
+    Raises
+    ------
+    DataError
+        If a row is bad; names rows, columns and reasons.
+    """
+    specification, version = champion.specification, champion.version
+    validator = InputValidator(specification)
+    validator.check_columns(source.schema, source=name)
+    at, n_rows = clock.now(), 0
+    request = hashlib.sha256(f"{name}:{at.isoformat()}".encode()).hexdigest()[:16]
+    with destination:
+        for number, chunk in enumerate(source):
+            parted = validator.validate(chunk, first_place=source.first_place)
+            if parted.bad.height:
+                raise DataError(
+                    f"{name} was not predicted: {validator.report().text()}\n"
+                    "Mend or remove these rows; nothing was written."
+                )
+            keys = _keys(parted.good, name)
+            predictions = champion.predict(parted.good)
+            destination.write(_told(keys, predictions, version.version))
+            frame = predictions.with_columns(
+                keys.alias(KEY), pl.lit(None, pl.Int64).alias(POSITION)
+            )
+            store.predictions.record(
+                specification,
+                request_id=f"predict:{request}:{number}",
+                version=version.version,
+                frame=frame,
+                at=at,
+            )
+            n_rows += chunk.height
+        destination.finish()
+    store.audit.record(
+        audit_event(
+            version.model,
+            "Prediction",
+            request,
+            f"version {version.version} predicted {n_rows} rows on request",
+            at=at,
+            facts={"version": version.version, "rows": n_rows},
+        )
+    )
+    return {"model": version.model, "rows": n_rows, "model_version": version.version}
+
+
+def _keys(good: pl.DataFrame, name: str) -> pl.Series:
+    """Give each row's key; without key columns its place in the file."""
+    if KEY in good.columns:
+        return good[KEY]
+    return good[PLACE].cast(pl.String)
+
+
+def _told(keys: pl.Series, predictions: pl.DataFrame, version: int) -> pl.DataFrame:
+    """Give the columns of the output: key, prediction, probabilities, model_version."""
+    return predictions.select(
+        keys.alias("key"), pl.all(), pl.lit(version, pl.Int64).alias("model_version")
+    )
