@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from iris_ct.core.canonical import canonical_json
@@ -86,9 +87,16 @@ class FeatureGrid:
         return steps
 
     @cached_property
-    def table(self) -> Codes:
-        """Look-up table of a number, from `code_table`."""
+    def _table(self) -> npt.NDArray[np.int16]:
         return code_table(np.array(self.starts, dtype=np.intp))
+
+    def number_codes(self, steps: Floats) -> Codes:
+        """Give the cell of each distance from the centre; NaN has the code of what is missing."""
+        codes: Codes = np.take(self._table, keys(steps), mode="clip").astype(np.intp)
+        missing = np.isnan(steps)
+        if missing.any():
+            codes[missing] = self.n_codes - 1
+        return codes
 
     @cached_property
     def name_codes(self) -> NameCodes:
@@ -261,5 +269,5 @@ def _starts(steps: Floats, span: float) -> Codes:
         inner = np.union1d(quantiles, quantiles[times > 1] + 1)
         low, high = np.quantile(steps, [1 / N_QUANTILES, 1 - 1 / N_QUANTILES], method="lower")
     below, above = keys(low - _TAIL * span), keys(high + _TAIL * span)
-    starts = np.union1d(inner, np.union1d(below, above))
+    starts = np.union1d(inner, np.union1d(below, above)).astype(np.intp)
     return starts[(starts > 0) & (starts < N_KEYS)]

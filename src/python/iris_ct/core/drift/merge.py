@@ -118,11 +118,13 @@ def _one_cell(summaries: list[Summary]) -> Summary:
 def _stacks(parts: list[Counts]) -> Iterator[Counts]:
     """Put cells on stacks of some hundred: few long additions instead of many short ones."""
     stack: list[Counts] = []
+    n_cells = 0
     for part in parts:
         stack.append(part)
-        if sum(map(len, stack)) >= _STACK_CELLS:
+        n_cells += len(part)
+        if n_cells >= _STACK_CELLS:
             yield np.concatenate(stack) if len(stack) > 1 else part
-            stack = []
+            stack, n_cells = [], 0
     if stack:
         yield np.concatenate(stack)
 

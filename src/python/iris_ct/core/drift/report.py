@@ -142,10 +142,6 @@ class _Pair:
     current_bins: Ints
     status: Status
 
-    @property
-    def n_bins(self) -> int:
-        return int(np.count_nonzero(self.reference_bins + self.current_bins))
-
 
 @dataclass(frozen=True)
 class _Tested:
@@ -211,8 +207,7 @@ def compare_windows(reference: Summary, current: Summary, *, policy: DriftPolicy
 def _pair(column: Column, reference: Ints, current: Ints, min_rows: int) -> _Pair:
     """Bin one column; ``min_rows`` is 0 when the windows are too small anyway."""
     r, c = _bins(column, reference, current)
-    small = (r + c) < MIN_BIN_ROWS
-    r, c = pool(r, small), pool(c, small)
+    r, c = pool(r, c, (r + c) < MIN_BIN_ROWS)
     enough = min_rows > 0 and min(r.sum(), c.sum()) >= min_rows
     return _Pair(column, reference, current, r, c, "measured" if enough else "insufficient")
 
@@ -270,7 +265,7 @@ def _finding(
 ) -> FeatureDrift:
     r, c = pair.reference_bins, pair.current_bins
     psi = population_stability_index(r, c)
-    critical = psi_critical(int(r.sum()), int(c.sum()), pair.n_bins, for_one)
+    critical = psi_critical(int(r.sum()), int(c.sum()), len(r), for_one)
     threshold = max(policy.psi_floor, critical)
     real = adjusted <= policy.significance
     drifted = real and psi > threshold

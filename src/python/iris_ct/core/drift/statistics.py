@@ -141,7 +141,7 @@ def chi_square(reference: Ints, current: Ints) -> tuple[float, float]:
         return 0.0, 1.0
     both = reference + current
     small = both * (min(n, m) / (n + m)) < MIN_EXPECTED_ROWS
-    r, c = pool(reference, small), pool(current, small)
+    r, c = pool(reference, current, small)
     both = r + c
     if len(both) > 1 and both[-1] * (min(n, m) / (n + m)) < MIN_EXPECTED_ROWS:
         # The pool itself is too small: it joins the smallest of the others.
@@ -215,12 +215,13 @@ def decile_starts(reference: Ints) -> Codes:
     return starts[starts < len(reference)]
 
 
-def pool(counts: Ints, small: npt.NDArray[np.bool_]) -> Ints:
-    """Put the bins marked small into one, at the end; no such bin if none holds a row."""
+def pool(reference: Ints, current: Ints, small: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """Put the bins marked small into one, at the end; none if they hold no row."""
     if not small.any():
-        return counts
-    rest = int(counts[small].sum())
-    return np.append(counts[~small], rest)
+        return reference, current
+    r, c = reference[~small], current[~small]
+    rest = int(reference[small].sum()), int(current[small].sum())
+    return (np.append(r, rest[0]), np.append(c, rest[1])) if any(rest) else (r, c)
 
 
 def _join_last(reference: Ints, current: Ints) -> tuple[Ints, Ints]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from iris_ct.core.dataset.batch import POSITION, ROW
-from iris_ct.core.drift.binning import Codes, Floats, Ints, places
+from iris_ct.core.drift.binning import Codes, Floats, Ints
 from iris_ct.core.drift.cells import (
     Column,
     Moments,
@@ -232,7 +232,7 @@ class SummaryBuilder:
         if grid.kind == "categorical":
             return grid.name_codes.codes(values)
         steps = grid.steps(as_floats(values))
-        codes = np.take(grid.table, places(steps), mode="clip")
+        codes = grid.number_codes(steps)
         self._add_moments(steps, column, block)
         return codes
 
