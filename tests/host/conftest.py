@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from iris_ct.host import Host
 from tests.host import productions
 from tests.servers import postgres_url
+
+from iris_ct.host import Host
 
 MakeHost = Callable[..., Host]
 

@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from iop import (
     BusinessOperation,
@@ -67,7 +68,7 @@ class Entry(BusinessService):
 
     Output = target()
 
-    def on_message(self, request):
+    def on_message(self, request: Any = None) -> Any:
         if request.wish.startswith("async"):
             self.send_request_async(self.Output, request)
             return None
@@ -79,55 +80,55 @@ class Router(BusinessProcess):
 
     Output = target()
 
-    def on_message(self, request: Task):
+    def on_message(self, request: Task) -> Any:
         note(f"router {request.wish} {request.number}")
         return getattr(self, f"do_{request.wish.replace('-', '_')}")(request)
 
-    def do_pass(self, request):
+    def do_pass(self, request: Any) -> Any:
         return self.send_request_sync(self.Output, request)
 
-    do_async_pass = do_pass
+    do_async_pass = do_fail = do_always_die = do_pass
 
-    def do_fail(self, request):
-        return self.send_request_sync(self.Output, request)
+    def do_pass_wait(self, request: Any) -> Any:
+        return self.send_request_sync(self.Output, Task("wait"))
 
-    def do_impatient(self, request):
+    def do_impatient(self, request: Any) -> Any:
         try:
             return self.send_request_sync(self.Output, Task("wait"), timeout=0.2)
         except TimeoutError:
             return Result(text="gave up")
 
-    def do_several(self, request):
-        calls = [(self.Output, Task("double", n)) for n in (1, 2)]
+    def do_several(self, request: Any) -> Any:
+        calls: list[Any] = [(self.Output, Task("double", n)) for n in (1, 2)]
         calls.append((self.Output, Task("fail", 3)))
         rows = self.send_multi_request_sync(calls)
         return Result(text=" ".join(f"{r.number if r else '-'}:{code}" for _, _, r, code in rows))
 
-    def do_future(self, request):
-        async def both():
+    def do_future(self, request: Any) -> Any:
+        async def both() -> Any:
             sends = [self.send_request_async_ng(self.Output, Task("double", n)) for n in (1, 2)]
             return await asyncio.gather(*sends)
 
         return Result(number=sum(r.number for r in asyncio.run(both())))
 
-    def do_generator(self, request):
+    def do_generator(self, request: Any) -> Any:
         return self.send_generator_request(self.Output, request)
 
-    def do_nowhere(self, request):
+    def do_nowhere(self, request: Any) -> Any:
         return self.send_request_sync("Nobody", request)
 
-    def do_sql(self, request):
+    def do_sql(self, request: Any) -> Any:
         import iris
 
         return iris.cls("%SQL.Statement")._New()
 
-    def do_steps(self, request):
+    def do_steps(self, request: Any) -> Any:
         total = 0
         for number in (1, 2, 3):
             total += self.send_request_sync(self.Output, Task("step", number)).number
         return Result(number=total)
 
-    def do_random(self, request):
+    def do_random(self, request: Any) -> Any:
         number = len(notes())
         reply = self.send_request_sync(self.Output, Task("double", number))
         if number < 100:
@@ -139,27 +140,34 @@ class Router(BusinessProcess):
 class Fan(BusinessProcess):
     """Asks several times at once and adds up what comes back."""
 
-    PERSISTENT_PROPERTY_LIST = ["total", "seen"]
+    PERSISTENT_PROPERTY_LIST: list[str] | None = ["total", "seen"]  # noqa: RUF012 - as iop has it
     Output = target()
 
-    def on_init(self):
+    def on_init(self) -> None:
         self.total = 0
         self.seen = b""
 
-    def on_request(self, request):
+    def on_request(self, request: Any) -> Any:
         note(f"fan request {request.number}")
         for number in range(request.number):
             self.send_request_async(
                 self.Output, Task(request.wish, number), completion_key=f"call {number}"
             )
 
-    def on_response(self, request, response, call_request, call_response, completion_key):
+    def on_response(
+        self,
+        request: Any,
+        response: Any,
+        call_request: Any,
+        call_response: Any,
+        completion_key: str,
+    ) -> Any:
         note(f"fan response {completion_key} {call_request.number}")
         self.total += call_response.number
         self.seen += completion_key[-1].encode()
         return response
 
-    def on_complete(self, request, response):
+    def on_complete(self, request: Any, response: Any) -> Any:
         note("fan complete")
         return Result(number=self.total, text="".join(sorted(self.seen.decode())))
 
@@ -169,22 +177,29 @@ class Waiter(BusinessProcess):
 
     Output = target()
 
-    def on_request(self, request):
+    def on_request(self, request: Any) -> Any:
         if request.wish == "early":
             self.reply(Result(text="early"))
-            self.set_timer("PT0.2S", "later")
+            self.set_timer(1, "later")
             return
         if request.wish == "limit":
             self.send_request_async(self.Output, Task("double", 4), completion_key="call")
             self.set_timer(600, "limit")
             return
-        self.set_timer(0.2, "alarm")
+        self.set_timer("PT0.2S", "alarm")
 
-    def on_response(self, request, response, call_request, call_response, completion_key):
+    def on_response(
+        self,
+        request: Any,
+        response: Any,
+        call_request: Any,
+        call_response: Any,
+        completion_key: str,
+    ) -> Any:
         note(f"waiter {completion_key}")
         return Result(text=completion_key)
 
-    def on_complete(self, request, response):
+    def on_complete(self, request: Any, response: Any) -> Any:
         note("waiter complete")
         return response
 
@@ -194,29 +209,29 @@ class Worker(BusinessOperation):
 
     Factor: int = 2
 
-    def on_init(self):
+    def on_init(self) -> None:
         note("worker init")
 
-    def on_tear_down(self):
+    def on_tear_down(self) -> None:
         note("worker down")
 
-    def on_task(self, request: Task):
+    def on_task(self, request: Task) -> Any:
         return getattr(self, f"do_{request.wish.replace('-', '_')}")(request)
 
-    def do_pass(self, request):
+    def do_pass(self, request: Any) -> Any:
         note(f"worker {request.number}")
         return Result(number=request.number)
 
     do_async_pass = do_pass
 
-    def do_double(self, request):
+    def do_double(self, request: Any) -> Any:
         return Result(number=request.number * self.Factor)
 
-    def do_fail(self, request):
+    def do_fail(self, request: Any) -> Any:
         note(f"fail {request.number}")
         raise ValueError(f"cannot do {request.number}")
 
-    def do_flaky(self, request):
+    def do_flaky(self, request: Any) -> Any:
         note("flaky")
         if sum(line == "flaky" for line in notes()) < 3:
             raise ConnectionError("the other side is away")
@@ -224,10 +239,11 @@ class Worker(BusinessOperation):
 
     do_async_flaky = do_flaky
 
-    def do_async_fail(self, request):
+    def do_async_fail(self, request: Any) -> Any:
         return self.do_fail(request)
 
-    def do_wait(self, request):
+    def do_wait(self, request: Any) -> Any:
+        flag("pid").write_text(str(os.getpid()))
         note("waiting")
         wait_for("go")
         note("waited")
@@ -235,7 +251,7 @@ class Worker(BusinessOperation):
 
     do_async_wait = do_wait
 
-    def do_sleep(self, request):
+    def do_sleep(self, request: Any) -> Any:
         note(f"sleep begins {threading.get_ident()} {os.getpid()}")
         deadline = time.monotonic() + 30
         while sum(line.startswith("sleep begins") for line in notes()) < 2:
@@ -247,26 +263,26 @@ class Worker(BusinessOperation):
 
     do_async_sleep = do_sleep
 
-    def do_step(self, request):
+    def do_step(self, request: Any) -> Any:
         note(f"step {request.number}")
         if flag(f"die at {request.number}").exists():
             flag(f"die at {request.number}").unlink()
             os.kill(os.getpid(), signal.SIGKILL)
         return Result(number=request.number)
 
-    def do_die(self, request):
+    def do_die(self, request: Any) -> Any:
         if not flag("died").exists():
             flag("died").touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return Result(number=request.number)
 
-    def do_always_die(self, request):
+    def do_always_die(self, request: Any) -> Any:
         note("died")
         os.kill(os.getpid(), signal.SIGKILL)
 
     do_async_always_die = do_always_die
 
-    def do_log(self, request):
+    def do_log(self, request: Any) -> Any:
         self.log_info("to the event log")
         self.log_warning("to the console", to_console=True)
         self.log_alert("wake somebody")
@@ -276,7 +292,7 @@ class Worker(BusinessOperation):
 class Alerts(BusinessOperation):
     """Takes alerts, as an item named Ens.Alert does on IRIS."""
 
-    def on_message(self, request):
+    def on_message(self, request: Any) -> Any:
         note(f"alert {request.SourceConfigName}: {request.AlertText.splitlines()[0]}")
 
 
@@ -285,17 +301,17 @@ class Poller(PollingBusinessService):
 
     Output = target()
 
-    def on_poll(self):
+    def on_poll(self) -> None:
         note(f"poll {time.monotonic()}")
         self.send_request_async(self.Output, Task("pass", 1))
         self.send_request_async(self.Output, Task("pass", 2))
 
 
 class Broken(BusinessOperation):
-    def on_init(self):
+    def on_init(self) -> None:
         raise OSError("the licence server is away")
 
-    def on_message(self, request):
+    def on_message(self, request: Any) -> Any:
         return None
 
 
@@ -303,7 +319,7 @@ def make(
     *,
     pool_size: int = 1,
     router_pool: int = 1,
-    worker: dict[str, object] | None = None,
+    worker: dict[str, Any] | None = None,
     alerts: bool = False,
     enabled: bool = True,
     schedule: str = "",
@@ -338,7 +354,7 @@ def make(
     return prod
 
 
-def make_small(**worker: object) -> Production:
+def make_small(**worker: Any) -> Production:
     """Entry -> Router -> Worker only: few processes in strict mode."""
     prod = Production("Test.Small")
     entry = prod.service("Entry", Entry)
