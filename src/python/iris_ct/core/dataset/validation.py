@@ -7,7 +7,7 @@ All issues are collected; an exception is raised only if the columns themselves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -77,12 +77,12 @@ class _Parts:
     frame: pl.DataFrame
     first_place: int
     columns: dict[str, pl.Series] = field(default_factory=dict)
-    problems: list[tuple[Code, str, pl.Series]] = field(default_factory=list)
+    problems: dict[tuple[Code, str], pl.Series] = field(default_factory=dict)
 
     def mark(self, code: Code, column: str, rows: pl.Series) -> None:
-        """Mark rows as bad; a mask without rows is forgotten."""
+        """Mark rows as bad; a mask without rows is forgotten, the same reason counts once."""
         if rows.any():
-            self.problems.append((code, column, rows))
+            self.problems[code, column] = rows | self.problems.get((code, column), rows)
 
 
 class _Validator:
@@ -137,7 +137,7 @@ class _Validator:
         ragged = self._ragged(parts)
         self._read(parts)
         if ragged is not None:
-            parts.problems = [(c, n, rows & ~ragged) for c, n, rows in parts.problems]
+            parts.problems = {at: rows & ~ragged for at, rows in parts.problems.items()}
             parts.mark(issues.RAGGED_ROW, "", ragged)
         return self._part(parts)
 
@@ -161,17 +161,17 @@ class _Validator:
             first_place, first_place + frame.height, dtype=pl.Int64, eager=True
         ).alias(PLACE)
         good = pl.DataFrame([places, *(s.alias(n) for n, s in parts.columns.items())])
-        problems = [problem for problem in parts.problems if problem[2].any()]
+        problems = {at: rows for at, rows in parts.problems.items() if rows.any()}
         own = set(COLUMNS_OF_THE_PRODUCT) - set(self.required)
         originals = frame.drop(own, strict=False)
         bad = originals.clear()
         reasons = pl.Series(REASONS, [], dtype=pl.List(pl.String))
         bad_places = places.clear()
         if problems:
-            rows = pl.select(pl.any_horizontal([mask for _, _, mask in problems])).to_series()
+            rows = pl.select(pl.any_horizontal(list(problems.values()))).to_series()
             good, bad, bad_places = good.filter(~rows), originals.filter(rows), places.filter(rows)
             reasons = _reasons(problems, rows)
-        for code, column, mask in problems:
+        for (code, column), mask in problems.items():
             self._tally.count(code, column, mask, first_place=first_place)
         self._tally.n_rows += frame.height
         self._tally.n_bad += bad.height
@@ -310,10 +310,10 @@ class LabelValidator(_Validator):
             parts.columns[KEY] = keys
         self._read_target(parts)
         target = self.specification.target
-        bad = pl.repeat(False, parts.frame.height, dtype=pl.Boolean, eager=True)
-        for code, _, rows in parts.problems:
-            bad = bad | rows if code == issues.BAD_TARGET else bad
-        parts.mark(issues.MISSING_TARGET, target, parts.columns[target].is_null() & ~bad)
+        missing = parts.columns[target].is_null()
+        if (unreadable := parts.problems.get((issues.BAD_TARGET, target))) is not None:
+            missing = missing & ~unreadable
+        parts.mark(issues.MISSING_TARGET, target, missing)
 
 
 class InputValidator(_Validator):
@@ -366,10 +366,10 @@ def _check_rules(parts: _Parts, feature: Feature, reading: Reading) -> None:
         parts.mark(issues.NOT_ALLOWED, name, (~allowed).fill_null(value=False))
 
 
-def _reasons(problems: Sequence[tuple[Code, str, pl.Series]], bad: pl.Series) -> pl.Series:
+def _reasons(problems: Mapping[tuple[Code, str], pl.Series], bad: pl.Series) -> pl.Series:
     """Give each bad row the list of its reasons."""
     marked = [
         pl.when(mask.filter(bad)).then(pl.lit(issues.reason(code, column)))
-        for code, column, mask in problems
+        for (code, column), mask in problems.items()
     ]
     return pl.select(pl.concat_list(marked).list.drop_nulls()).to_series().alias(REASONS)
