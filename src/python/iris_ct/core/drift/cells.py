@@ -250,7 +250,11 @@ class Summary:
 
 def _padded(array: npt.NDArray[Any]) -> bytes:
     content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-    return content + b"\0" * (-len(content) % 8)
+    return content + b"\0" * (_padded_size(len(content)) - len(content))
+
+
+def _padded_size(n_bytes: int) -> int:
+    return n_bytes + -n_bytes % 8
 
 
 def smallest_counts(counts: npt.NDArray[np.integer[Any]]) -> Counts:
@@ -280,7 +284,7 @@ def summary_from_bytes(content: bytes) -> Summary:
     """
     try:
         return _read(content)
-    except (ValueError, KeyError, TypeError, struct.error) as error:
+    except (ValueError, KeyError, TypeError, IndexError, struct.error) as error:
         raise IntegrityError(
             f"Stored drift summary of {len(content)} bytes is damaged: expected a header, a "
             "layout and arrays of the lengths it names. Restore the store from its backup."
@@ -308,11 +312,16 @@ def _read(content: bytes) -> Summary:
     kind = f"<u{size}"
     if n_kept < 0:
         counts = np.frombuffer(content, kind, n_cells * n_codes, at).reshape(shape)
+        at += _padded_size(counts.nbytes)
     else:
         kept = np.frombuffer(content, "<u4", n_kept, at)
+        at += _padded_size(kept.nbytes)
         flat = np.zeros(n_cells * n_codes, dtype=kind)
-        flat[kept] = np.frombuffer(content, kind, n_kept, at + kept.nbytes + (-kept.nbytes % 8))
+        flat[kept] = np.frombuffer(content, kind, n_kept, at)
+        at += _padded_size(n_kept * size)
         counts = flat.reshape(shape)
+    if at != len(content):
+        raise ValueError("cut off or too long")
     return Summary(
         layout,
         cell_length,
