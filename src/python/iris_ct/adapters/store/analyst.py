@@ -59,6 +59,7 @@ class Analyst:
             )
             try:
                 run(connection, "SET TimeZone = 'UTC'")
+                run(connection, "SET enable_progress_bar = false")
                 yield connection
             finally:
                 connection.close()

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from iris_ct.adapters.durable import sync_directory
-from iris_ct.adapters.store.files import ARTIFACTS, FactFiles
+from iris_ct.adapters.store.files import ARTIFACTS, FactFiles, disk_error
 from iris_ct.core.canonical import digest
-from iris_ct.core.errors import IntegrityError, StoreError, StoreUnavailableError
+from iris_ct.core.errors import IntegrityError, StoreError
 
 
 class Artifacts:
@@ -70,10 +70,7 @@ class Artifacts:
             self._files.remove([draft] if draft.exists() else [])
             # Another process may have renamed the same content into place first.
             if not final.exists():
-                raise StoreUnavailableError(
-                    f"The disk refused {final} ({error.strerror or type(error).__name__}). "
-                    "See whether it is full, mounted and writable, then repeat the step."
-                ) from error
+                raise disk_error(final, error) from error
 
 
 def artifact_digest(contents: Mapping[str, bytes]) -> str:

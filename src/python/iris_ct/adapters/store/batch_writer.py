@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import sqlalchemy as sa
 
 from iris_ct.adapters.store import tables
-from iris_ct.adapters.store.columns import Columns, arrow_schema, conform, stored_columns
+from iris_ct.adapters.store.columns import Columns, conform, stored_columns
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.files import QUARANTINE, STORE, FactFiles, file_digest
 from iris_ct.core.canonical import canonical_json
@@ -85,11 +85,9 @@ class FileBatchWriter:
             frame = conform(frame, self._columns, may_lack=self._specification.target)
             self._check_ordinals(frame, self.first_row + start)
             self._widen(frame)
-        writer = self._rows.writer(
-            lambda: arrow_schema(self._columns),
-            [name for name, kind in self._columns.items() if kind == "categorical"],
-        )
-        writer.write(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        texts = [name for name, kind in self._columns.items() if kind == "categorical"]
+        self._rows.writer(table.schema, texts).write(table)
 
     def write_quarantined(self, frame: pl.DataFrame) -> None:
         """Append rows held back: ``_place``, ``_reasons`` and the original columns as text."""
@@ -99,7 +97,7 @@ class FileBatchWriter:
             return
         self._reasons.update(frame.get_column(_REASONS).explode().drop_nulls().to_list())
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._held.writer(lambda: table.schema, []).write(table)
+        self._held.writer(table.schema, []).write(table)
 
     def commit(
         self,
@@ -232,7 +230,7 @@ class _Part:
 
         if self._writer is None:
             self._final = self._files.new(*self._where, stem=self._stem, suffix=".parquet")
-            self._writer = ChunkedWriter(self._final, schema(), dictionary=dictionary)
+            self._writer = ChunkedWriter(self._final, schema, dictionary=dictionary)
         return self._writer
 
     def publish(self) -> Path | None:

@@ -216,11 +216,16 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def _disk(path: Path) -> Iterator[None]:
-    """Say which file an operating system's error is about; a full disk may have room later."""
+    """Say which file an operating system's error is about."""
     try:
         yield
     except OSError as error:
-        raise StoreUnavailableError(
-            f"The disk refused {path} ({error.strerror or type(error).__name__}). "
-            "See whether it is full, mounted and writable, then repeat the step."
-        ) from error
+        raise disk_error(path, error) from error
+
+
+def disk_error(path: Path, error: OSError) -> StoreUnavailableError:
+    """Make the error that says which file the operating system refused; it may have room later."""
+    return StoreUnavailableError(
+        f"The disk refused {path} ({error.strerror or type(error).__name__}). "
+        "See whether it is full, mounted and writable, then repeat the step."
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from iris_ct.adapters.store.files import part_of
-from iris_ct.core.errors import IntegrityError, StoreUnavailableError
+from iris_ct.adapters.store.files import disk_error, part_of
+from iris_ct.core.errors import IntegrityError
 
 # Rows of one row group: large enough for fast scans, small enough to hold two in memory.
 ROW_GROUP_ROWS = 131_072
@@ -21,6 +23,9 @@ _ZSTD_LEVEL = 1
 
 class ChunkedWriter:
     """One Parquet file in the making, at ``<final>.part``; row groups have a fixed size.
+
+    Encoding runs on a thread of its own, one row group behind the caller, who meanwhile reads
+    and checks the next rows.
 
     Parameters
     ----------
@@ -32,10 +37,13 @@ class ChunkedWriter:
 
     def __init__(self, final: Path, schema: pa.Schema, *, dictionary: Sequence[str]) -> None:
         self.n_rows = 0
+        self._final = final
         self._schema = schema
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
-        try:
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="parquet")
+        self._encoded: Future[None] | None = None
+        with _disk(final):
             self._writer = pq.ParquetWriter(
                 part_of(final),
                 schema,
@@ -44,9 +52,6 @@ class ChunkedWriter:
                 use_dictionary=list(dictionary),
                 store_schema=False,
             )
-        except OSError as error:
-            raise _disk_error(final, error) from error
-        self._final = final
 
     def write(self, table: pa.Table) -> None:
         """Append rows; they reach the file in row groups of `ROW_GROUP_ROWS`."""
@@ -60,32 +65,41 @@ class ChunkedWriter:
 
     def close(self) -> None:
         """Write what is left and the footer."""
-        self._flush(whole=True)
         try:
-            self._writer.close()
-        except OSError as error:
-            raise _disk_error(self._final, error) from error
+            if self._waiting:
+                self._flush(whole=True)
+            self._catch_up()
+            with _disk(self._final):
+                self._writer.close()
+        finally:
+            self._encoder.shutdown()
 
     def abandon(self) -> None:
         """Close and remove the file."""
         self._waiting.clear()
+        self._encoder.shutdown(cancel_futures=True)
         try:
             self._writer.close()
         finally:
             part_of(self._final).unlink(missing_ok=True)
 
     def _flush(self, *, whole: bool) -> None:
-        if not self._waiting:
-            return
         table = pa.concat_tables(self._waiting)
         n_ready = table.num_rows if whole else table.num_rows // ROW_GROUP_ROWS * ROW_GROUP_ROWS
-        try:
-            self._writer.write_table(table.slice(0, n_ready), row_group_size=ROW_GROUP_ROWS)
-        except OSError as error:
-            raise _disk_error(self._final, error) from error
+        self._catch_up()
+        self._encoded = self._encoder.submit(
+            self._writer.write_table, table.slice(0, n_ready), row_group_size=ROW_GROUP_ROWS
+        )
         rest = table.slice(n_ready)
         self._waiting = [rest] if rest.num_rows else []
         self._n_waiting = rest.num_rows
+
+    def _catch_up(self) -> None:
+        """Wait for the row group before this one, and hear of its failure."""
+        if self._encoded is not None:
+            with _disk(self._final):
+                self._encoded.result()
+            self._encoded = None
 
 
 def read_chunks(path: Path, *, chunk_rows: int) -> Iterator[pl.DataFrame]:
@@ -129,11 +143,10 @@ def read_columns(path: Path, columns: Sequence[str], *, rows: Any | None = None)
 def opened(path: Path) -> Any:
     """Open a Parquet file; `IntegrityError` if it is none."""
     try:
-        return pq.ParquetFile(path)
+        with _disk(path):
+            return pq.ParquetFile(path)
     except pa.ArrowException as error:
         raise damaged(path) from error
-    except OSError as error:
-        raise _disk_error(path, error) from error
 
 
 def damaged(path: Path) -> IntegrityError:
@@ -144,8 +157,9 @@ def damaged(path: Path) -> IntegrityError:
     )
 
 
-def _disk_error(path: Path, error: OSError) -> StoreUnavailableError:
-    return StoreUnavailableError(
-        f"The disk refused {path} ({error.strerror or type(error).__name__}). "
-        "See whether it is full, mounted and writable, then repeat the step."
-    )
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(path, error) from error
