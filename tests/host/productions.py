@@ -376,6 +376,15 @@ def make_fan() -> Production:
     return prod
 
 
+def make_pair() -> Production:
+    """Direct -> Worker, a pool of two."""
+    prod = Production("Test.Pair")
+    direct = prod.service("Direct", Entry)
+    work = prod.operation("Worker", Worker, pool_size=2)
+    prod.connect(direct.Output, work)
+    return prod
+
+
 def make_poller(call_interval_s: str = "0.1") -> Production:
     prod = Production("Test.Poller")
     poller = prod.service("Poller", Poller, adapter_settings={"CallInterval": call_interval_s})
@@ -387,6 +396,7 @@ def make_poller(call_interval_s: str = "0.1") -> Production:
 standard = make()
 small = make_small()
 fan_only = make_fan()
+pair = make_pair()
 pools = make(pool_size=2, router_pool=2)
 retrying = make(
     worker={"ReplyCodeActions": "E*away=RF,E=F", "FailureTimeout": "30", "AlertOnError": "1"},

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from iris_ct.host.errors import StoreError
+from iris_ct.host.errors import HostStoppedError, StoreError
 
 Synchronous = Literal["NORMAL", "FULL"]
 
@@ -43,11 +43,19 @@ class Database:
         self.engine = _engine(url, synchronous)
         self.dialect = self.engine.dialect.name
         self._writers = self.engine.execution_options(host_begin="BEGIN IMMEDIATE")
+        self._closed = False
         self._write_lock = threading.Lock() if self.dialect == "sqlite" else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Run a short transaction that changes rows."""
+        """Run a short transaction that changes rows.
+
+        Raises
+        ------
+        HostStoppedError
+            If the database was closed, for handlers that outlive their host.
+        """
+        self._check_open()
         if self._write_lock is None:
             with self.engine.begin() as connection:
                 yield connection
@@ -57,13 +65,22 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Run a short transaction that only reads."""
+        """Run a short transaction that only reads; raises as `write` does."""
+        self._check_open()
         with self.engine.begin() as connection:
             yield connection
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, for good."""
+        self._closed = True
         self.engine.dispose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise HostStoppedError(
+                "The message store was closed: its host or client has stopped. A handler that was "
+                "running on is run again after the next start."
+            )
 
 
 def _engine(url: str, synchronous: Synchronous) -> Engine:

@@ -205,15 +205,26 @@ class Mailbox:
         if slot is not None:
             where = and_(where, m.c.slot == slot)
         with self._database.write() as connection:
-            rows = connection.execute(select(m.c.id, m.c.process_id).where(where)).all()
+            rows = connection.execute(select(m.c.id, m.c.kind, m.c.process_id).where(where)).all()
             for row in rows:
                 _change(connection, row.id, status=QUEUED, slot=None, held=0)
                 if died:
                     death = update(m).where(m.c.id == row.id).values(deaths=m.c.deaths + 1)
                     connection.execute(death)
-                if row.process_id is not None:
+                if row.process_id is not None and row.kind in {RESPONSE, TIMER}:
                     _change(connection, row.process_id, held=0)
         return sorted(row.id for row in rows)
+
+    def give_back(self, message: Message) -> None:
+        """Put a message back that a slot began, unless another run has it by now."""
+        with self._database.write() as connection:
+            try:
+                _check_still_ours(connection, message)
+            except HandlerInterrupted:
+                return
+            _change(connection, message.id, status=QUEUED, slot=None, held=0)
+            if message.process_id is not None and message.kind in {RESPONSE, TIMER}:
+                _change(connection, message.process_id, held=0)
 
     def deaths(self, message_id: int) -> int:
         """Count the processes that died while they worked on a message."""

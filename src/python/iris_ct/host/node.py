@@ -132,7 +132,7 @@ class Node:
         if spec.name in self._disabled:
             return False
         # Schedules are written in the local time of the machine, as on IRIS.
-        return not spec.schedule.switches or spec.schedule.is_active(datetime.now())  # noqa: DTZ005
+        return not spec.schedule.switches or spec.schedule.is_active(datetime.now().astimezone())
 
     def set_enabled(self, name: str, *, enabled: bool) -> None:
         """Switch an item on or off, in all processes, until the host ends."""

@@ -44,13 +44,14 @@ class Schedule:
     switches: tuple[Switch, ...] = ()
 
     def is_active(self, now: datetime) -> bool:
-        """Say whether the item works at a local instant.
+        """Say whether the item works at an instant, given in the zone of the schedule.
 
         Examples
         --------
+        >>> from datetime import UTC
         >>> office = parse_schedule("START:*-*-*T08:00:00,STOP:*-*-*T17:00:00")
-        >>> office.is_active(datetime(2026, 3, 2, 12)), office.is_active(datetime(2026, 3, 2, 7))
-        (True, False)
+        >>> [office.is_active(datetime(2026, 3, 2, hour, tzinfo=UTC)) for hour in (12, 7)]
+        [True, False]
         """
         if not self.switches:
             return True

@@ -17,7 +17,7 @@ from iris_ct.host.activation import Activation
 from iris_ct.host.bodies import Payload
 from iris_ct.host.component import Component, describe, log_failure, logging_to
 from iris_ct.host.database import to_text
-from iris_ct.host.errors import HandlerInterrupted, ReplayMismatchError
+from iris_ct.host.errors import HandlerInterrupted, HostStoppedError, ReplayMismatchError
 from iris_ct.host.events import run_event
 from iris_ct.host.handles import Handle
 from iris_ct.host.node import PATIENCE_S, Node, queue_signal
@@ -46,6 +46,8 @@ class Slot:
         self._signal = node.signals.get(queue_signal(spec.name))
         self._component: Component | None = None
         self._next_poll = 0.0
+        # Begun, and neither ended nor given back, because the store could not be reached.
+        self._unfinished: Message | None = None
 
     def run(self, go: threading.Event) -> None:
         """Open the component, wait for ``go``, work, close it."""
@@ -61,8 +63,7 @@ class Slot:
         self.opened.set()
         while not go.wait(PATIENCE_S) and not self._over():
             pass
-        self._work()
-        if self._component is not None:
+        if self._work() and self._component is not None:
             with logging_to(self._component.handle.activation):
                 self._component.close()
 
@@ -85,7 +86,8 @@ class Slot:
     def _over(self) -> bool:
         return self.node.stopping.is_set() or self.closing.is_set()
 
-    def _work(self) -> None:
+    def _work(self) -> bool:
+        """Work until the end; False when the host is gone by then."""
         pause_s = _FIRST_PAUSE_S
         while not self._over():
             try:
@@ -93,6 +95,9 @@ class Slot:
                 pause_s = _FIRST_PAUSE_S
             except HandlerInterrupted:
                 continue
+            except HostStoppedError:
+                # This handler has outlived its host; nothing of it may be written any more.
+                return False
             except SQLAlchemyError:
                 _logger.exception(
                     "Slot %s cannot use the message store; it tries again in %.1f s.",
@@ -101,7 +106,7 @@ class Slot:
                 )
                 self.node.stopping.wait(pause_s)
                 pause_s = min(2 * pause_s, _LAST_PAUSE_S)
-                self._give_back()
+        return True
 
     def _work_once(self) -> None:
         seen = self._signal.count
@@ -110,6 +115,9 @@ class Slot:
                 seen, _SCHEDULE_CHECK_S if self.spec.schedule.switches else PATIENCE_S
             )
             return
+        if self._unfinished is not None:
+            self.node.mailbox.give_back(self._unfinished)
+            self._unfinished = None
         message = self.node.mailbox.claim(
             self.spec.name,
             self.address,
@@ -122,12 +130,6 @@ class Slot:
             self._poll()
         else:
             self._signal.wait(seen, self._rest_s())
-
-    def _give_back(self) -> None:
-        try:
-            self.node.mailbox.requeue(slot=self.address)
-        except SQLAlchemyError:
-            _logger.debug("Slot %s cannot give back its message yet.", self.address)
 
     def _rest_s(self) -> float:
         rest_s = _SCHEDULE_CHECK_S if self.spec.schedule.switches else PATIENCE_S
@@ -170,7 +172,10 @@ class Slot:
             else:
                 self._handle_until_done(message)
         except HandlerInterrupted:
-            self.node.mailbox.requeue(slot=self.address)
+            self.node.mailbox.give_back(message)
+            raise
+        except SQLAlchemyError:
+            self._unfinished = message
             raise
 
     def _handle_until_done(self, message: Message) -> None:
