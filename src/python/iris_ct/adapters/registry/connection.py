@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,8 @@ _ENVIRONMENT = {
 }
 # MLflow makes this directory when it opens a database; without it, ./mlruns of whoever calls.
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
+
+_TRACKING_URI = "MLFLOW_TRACKING_URI"
 
 _AWAY_STATUS = {408, 429, 500, 502, 503, 504}
 _AWAY_CODES = {
@@ -100,22 +102,46 @@ def connect(tracking_uri: str, *, timeout_s: float) -> MlflowClient:
 @contextmanager
 def translated(tracking_uri: str) -> Iterator[None]:
     """Turn MLflow's errors into ours: away (try later) or refused (look at MLflow)."""
-    import requests
+    from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (OSError, SQLAlchemyError, requests.exceptions.RequestException) as error:
-        raise _away(tracking_uri, error) from error
+    except (OSError, SQLAlchemyError, RequestException) as error:
+        raise _ours(tracking_uri, error) from error
     except Exception as error:
         # MLflow is only imported where it is used, so its error is known by its name.
-        if not _is_mlflow_error(error):
+        if not any(kind.__name__ == "MlflowException" for kind in type(error).__mro__):
             raise
-        if _says_away(error):
-            raise _away(tracking_uri, error) from error
-        raise RegistryError(
-            f"MLflow at {_without_password(tracking_uri)} refused: {_first_line(error)}"
-        ) from error
+        raise _ours(tracking_uri, error) from error
+
+
+@contextmanager
+def as_default(tracking_uri: str) -> Iterator[None]:
+    """Make an embedded store the default of the process for a moment.
+
+    MLflow's embedded registry looks up a logged model there and not where it is itself. Children
+    of this process must not inherit the address, so the environment is put back as it was.
+    """
+    if artifact_root(tracking_uri) is None:
+        yield
+        return
+    from mlflow import get_tracking_uri, set_tracking_uri, tracking
+
+    is_set: Callable[[], bool] = tracking.is_tracking_uri_set
+    put_back: Callable[[str | None], None] = set_tracking_uri  # type: ignore[assignment]  # takes None
+    with _opening:
+        said = os.environ.get(_TRACKING_URI)
+        before = get_tracking_uri() if is_set() else None
+        set_tracking_uri(tracking_uri)
+        try:
+            yield
+        finally:
+            put_back(before)
+            if said is None:
+                os.environ.pop(_TRACKING_URI, None)
+            else:
+                os.environ[_TRACKING_URI] = said
 
 
 def error_code(error: BaseException) -> str:
@@ -143,30 +169,34 @@ def _knock(tracking_uri: str, timeout_s: float) -> None:
     inspect(engine).get_table_names()
 
 
-def _is_mlflow_error(error: BaseException) -> bool:
-    return any(kind.__name__ == "MlflowException" for kind in type(error).__mro__)
+def _ours(tracking_uri: str, error: BaseException) -> RegistryError | RegistryUnavailableError:
+    where = f"MLflow at {_without_password(tracking_uri)}"
+    if _says_away(error):
+        return RegistryUnavailableError(
+            f"{where} does not answer: {_first_line(error)}. "
+            "Predictions go on; registration is finished when it is back."
+        )
+    return RegistryError(f"{where} refused: {_first_line(error)}.")
 
 
 def _says_away(error: BaseException) -> bool:
-    from requests.exceptions import RequestException
-    from sqlalchemy.exc import DBAPIError
+    """Look for a cause that may pass; MLflow wraps what its database or its network says."""
+    from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
-    if error_code(error) in _AWAY_CODES:
-        return True
     status = getattr(error, "get_http_status_code", lambda: 0)()
+    if error_code(error) in _AWAY_CODES or (
+        status in _AWAY_STATUS and type(error).__name__ == "RestException"
+    ):
+        return True
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, RequestException | DBAPIError):
+        if isinstance(seen, IntegrityError | ProgrammingError | DataError):
+            return False
+        # What requests raises is an OSError too.
+        if isinstance(seen, OSError | SQLAlchemyError):
             return True
         seen = seen.__cause__ or seen.__context__
-    return status in _AWAY_STATUS and type(error).__name__ == "RestException"
-
-
-def _away(tracking_uri: str, error: BaseException) -> RegistryUnavailableError:
-    return RegistryUnavailableError(
-        f"MLflow at {_without_password(tracking_uri)} does not answer: {_first_line(error)}. "
-        "Predictions go on; registration is finished when it is back."
-    )
+    return False
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iris_ct.adapters.registry.connection import (
     artifact_root,
+    as_default,
     connect,
     error_code,
     translated,
@@ -50,14 +51,22 @@ class MlflowRegistry:
         that people make.
     timeout_s : float, default 5
         Seconds one request may take; asked twice before MLflow counts as away.
+    open_client : callable
+        Opens MLflow's client; tests pass one that breaks off between two steps.
     """
 
     def __init__(
-        self, tracking_uri: str, *, experiment_prefix: str = "ct.", timeout_s: float = 5.0
+        self,
+        tracking_uri: str,
+        *,
+        experiment_prefix: str = "ct.",
+        timeout_s: float = 5.0,
+        open_client: Callable[..., MlflowClient] = connect,
     ) -> None:
         self.tracking_uri = tracking_uri
         self.experiment_prefix = experiment_prefix
         self.timeout_s = timeout_s
+        self._open_client = open_client
         self._opening = threading.Lock()
         self._client: MlflowClient | None = None
 
@@ -112,10 +121,8 @@ class MlflowRegistry:
                 logged = _log_model(
                     client, experiment_id, run_id, version, specification, content, model_text
                 )
-                # A database of its own would look the model up in the process' default store.
-                is_embedded = artifact_root(self.tracking_uri) is not None
-                source = logged.artifact_location if is_embedded else f"models:/{logged.model_id}"
-                made = _make_version(client, run_id, version, content, logged.model_id, source)
+                with as_default(self.tracking_uri):
+                    made = _make_version(client, run_id, version, content, logged)
             _finish_run(client, run_id, version)
             return run_id, str(made.version)
 
@@ -154,7 +161,7 @@ class MlflowRegistry:
     def _calling(self) -> Iterator[MlflowClient]:
         with self._opening:
             if self._client is None:
-                self._client = connect(self.tracking_uri, timeout_s=self.timeout_s)
+                self._client = self._open_client(self.tracking_uri, timeout_s=self.timeout_s)
         with translated(self.tracking_uri):
             yield self._client
 
@@ -272,7 +279,9 @@ def _log_model(
             model_type="Booster",
         )
     )
-    client.log_outputs(run_id, models=[LoggedModelOutput(logged.model_id, step=0)])
+    outputs = client.get_run(run_id).outputs
+    if not (outputs and outputs.model_outputs):
+        client.log_outputs(run_id, models=[LoggedModelOutput(logged.model_id, step=0)])
     with tempfile.TemporaryDirectory(prefix="ct-") as directory:
         write_model_directory(
             Path(directory),
@@ -290,8 +299,7 @@ def _make_version(
     run_id: str,
     version: ModelVersion,
     content: RunContent,
-    model_id: str,
-    source: str,
+    logged: LoggedModel,
 ) -> RegistryVersion:
     try:
         client.create_registered_model(version.model, tags={"ct.model": version.model})
@@ -301,11 +309,11 @@ def _make_version(
     shown = {key: said for key, said in content.tags.items() if not key.startswith("mlflow.")}
     return client.create_model_version(
         version.model,
-        source=source,
+        source=f"models:/{logged.model_id}",
         run_id=run_id,
         tags=shown,
         await_creation_for=0,
-        model_id=model_id,
+        model_id=logged.model_id,
     )
 
 
