@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Place in a file and number of the arrival share one 64-bit number: 2^40 rows, 2^23 arrivals.
 _PLACES = 1 << 40
+# Alias of a row's own target, or of a label's.
+_OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,20 @@ class Facts:
         self._rows = [batch for batch in present if batch.kind == "rows"]
         self._labels = [batch for batch in present if batch.kind == "labels"]
         self._inside = [batch for batch in self._rows if self._overlaps(batch)]
+        self._truth = Wanted(specification.target, target_kind(specification), _OWN)
         self._has_superseded = self._find_superseded()
         self._has_late = self._find_late()
 
     def query(self, columns: Sequence[Wanted]) -> _Scan:
         """Give the query of the rows that count: the columns, then ``truth``."""
-        truth = Wanted(self._specification.target, target_kind(self._specification), "own")
         scan = self._scan(
             self._inside,
-            [Wanted(ROW, "int", "r_row"), Wanted(POSITION, "int", "r_position"), *columns, truth],
+            [
+                Wanted(ROW, "int", "r_row"),
+                Wanted(POSITION, "int", "r_position"),
+                *columns,
+                self._truth,
+            ],
         )
         joins, where = [], ["r_position <= ?"]
         bounds: list[int] = [self._high]
@@ -143,10 +150,8 @@ class Facts:
         """Note, by ordinal, the truths from label files that are newer than the row's own."""
         if not self._labels or not self._inside:
             return False
-        kind = target_kind(self._specification)
-        truth = Wanted(self._specification.target, kind, "own")
         labels = self._scan(
-            self._labels, [Wanted(ROW, "int", "place"), Wanted(KEY, "key", "r_key"), truth]
+            self._labels, [Wanted(ROW, "int", "place"), Wanted(KEY, "key", "r_key"), self._truth]
         )
         run(
             self._session,
@@ -156,7 +161,7 @@ class Facts:
             labels.parameters,
         )
         rows = self._scan(
-            self._inside, [Wanted(ROW, "int", "r_row"), Wanted(KEY, "key", "r_key"), truth]
+            self._inside, [Wanted(ROW, "int", "r_row"), Wanted(KEY, "key", "r_key"), self._truth]
         )
         run(
             self._session,
@@ -217,7 +222,11 @@ def _read(wanted: Wanted, stored: dict[str, str], names: Sequence[str]) -> str:
         return f"CAST(NULL AS {sql_type})"
     column = f"c{names.index(wanted.name)}"
     exact = _CASTS.get((stored[wanted.name], wanted.kind), "CAST(NULL AS {type})")
-    return exact.format(c=column, type=sql_type)
+    read = exact.format(c=column, type=sql_type)
+    if wanted.alias == _OWN and wanted.kind == "numeric":
+        # What is no number is no truth.
+        return f"CASE WHEN NOT isnan({read}) THEN {read} END"
+    return read
 
 
 _SQL_TYPES = {
