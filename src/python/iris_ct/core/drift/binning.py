@@ -9,6 +9,8 @@ million steps; what lies nearer or farther has the first or the last key.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -58,7 +60,7 @@ def keys(steps: Floats) -> npt.NDArray[np.int32]:
     return key
 
 
-def code_table(starts: Codes) -> npt.NDArray[np.int16]:
+def code_table(starts: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int16]:
     """Make the look-up table from keys to codes.
 
     Parameters

@@ -6,6 +6,7 @@ No value of a row is in it: counts, whole-number moments, and row ordinals of a 
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -126,20 +127,15 @@ class Moments:
     ----------
     n : int
         Values that were not missing.
-    mean, m2 : float
-        Their mean, and the sum of squared distances from it; NaN and 0 without values. Each
-        value is rounded to a step of the grid, 1/2048 of the feature's span or less, and counts
-        as `MOMENT_LIMIT` steps from the centre, 16 spans or more, if it lies farther out.
+    mean, deviation : float
+        NaN without values, or with fewer than two (n - 1 in the denominator). Each value is
+        rounded to a step of the grid, 1/2048 of the feature's span or less, and counts as
+        `MOMENT_LIMIT` steps from the centre, 16 spans or more, if it lies farther out.
     """
 
     n: int
     mean: float
-    m2: float
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation (n - 1 in the denominator); NaN with fewer than two values."""
-        return float(np.sqrt(self.m2 / (self.n - 1))) if self.n > 1 else float("nan")
+    deviation: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,15 +197,15 @@ class Summary:
         counts = self.totals[column.counts]
         n = int(counts[:-1].sum())
         if n == 0:
-            return Moments(0, float("nan"), 0.0)
+            return Moments(0, math.nan, math.nan)
         # Whole numbers of any size: no digit is lost before the one division.
         total = int(self.sums[:, column.number].sum())
         squares = sum(map(int, self.squares[:, column.number]))
-        return Moments(
-            n,
-            column.centre + column.unit * (total / n),
-            column.unit**2 * ((squares * n - total * total) / n),
-        )
+        mean = column.centre + column.unit * (total / n)
+        if n == 1:
+            return Moments(1, mean, math.nan)
+        variance = (squares * n - total * total) / (n * (n - 1))
+        return Moments(n, mean, column.unit * math.sqrt(variance))
 
     def to_bytes(self) -> bytes:
         """Write the summary: header, layout, then little-endian arrays on 8-byte borders.
