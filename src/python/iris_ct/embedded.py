@@ -3,43 +3,120 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
 from iris_ct.bootstrap import Parts
 from iris_ct.core.errors import StoreError
-from iris_ct.host import Host, HostClient, RequestFailedError
+from iris_ct.host import (
+    Host,
+    HostClient,
+    HostLockedError,
+    RequestFailedError,
+    RequestTimeoutError,
+)
 
 PRODUCTION = "iris_ct.production:production"
 DOOR = "Requests"
 
+# Seconds between two looks whether somebody still runs the production.
+_LOOK_S = 2.0
+
 
 class HostDoor:
-    """`procedures.Door` through the message store of the host, whoever runs it."""
+    """`procedures.Door` through the message store of the host, whoever runs it.
 
-    def __init__(self, client: HostClient) -> None:
+    Parameters
+    ----------
+    client : HostClient
+    host : OwnHost or None
+        Starts a host for the time of a command when nobody runs one, also when the one that ran
+        ends meanwhile; None: what is sent waits for the next host.
+    """
+
+    def __init__(self, client: HostClient, host: OwnHost | None = None) -> None:
         self._client = client
+        self._host = host
+
+    @property
+    def is_temporary(self) -> bool:
+        """True if the production runs for the time of this command only."""
+        return self._host is not None and self._host.is_running
+
+    def ensure(self) -> None:
+        """See to it that somebody runs the production."""
+        if self._host is not None and self._client.holder() is None:
+            self._host.start()
 
     def call(self, message: Any) -> tuple[Any, int]:
         """Hand a message to the item Requests; give its reply and the session."""
         session = self._client.send(DOOR, message)
-        try:
-            return self._client.reply(session), session
-        except RequestFailedError as error:
-            raise StoreError(f"The production refused the request: {error}") from error
+        while True:
+            try:
+                return self._client.reply(session, _LOOK_S), session
+            except RequestTimeoutError:
+                self.ensure()
+            except RequestFailedError as error:
+                raise StoreError(f"The production refused the request: {error}") from error
 
     def wait(self, session_id: int) -> bool:
         """Wait until nothing of the session is under way."""
-        return self._client.wait_session(session_id, -1)
+        while not self._client.wait_session(session_id, _LOOK_S):
+            self.ensure()
+        return True
 
     def trace(self, session_id: int) -> list[dict[str, Any]]:
         """List the session's messages."""
         return [asdict(row) for row in self._client.trace(session_id)]
 
+    def sessions(self, newest: int) -> list[dict[str, Any]]:
+        """List the newest sessions, newest first."""
+        return [asdict(row) for row in self._client.sessions(newest)]
+
+    def events(self, newest: int, *, after_id: int = 0) -> list[dict[str, Any]]:
+        """List the newest entries of the host's event log, oldest of them first."""
+        return [asdict(row) for row in self._client.events(newest, after_id=after_id)]
+
     def pending(self) -> int:
         """Count the messages under way."""
         return self._client.pending()
+
+    def suspend(self, message_id: int) -> None:
+        """Take a queued message out of its queue."""
+        self._client.suspend(message_id)
+
+    def resend(self, message_id: int) -> int:
+        """Send a copy of a message as a new session; give that."""
+        return self._client.resend(message_id)
+
+
+class OwnHost:
+    """A host of this process that is started when it turns out to be needed."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._host: Host | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """True between `start` and `stop`."""
+        return self._host is not None
+
+    def start(self) -> None:
+        """Run the production, unless somebody else has just begun to."""
+        if self._host is not None:
+            return
+        host = make_host(self._parts)
+        with suppress(HostLockedError):
+            host.start()
+            self._host = host
+
+    def stop(self) -> None:
+        """Stop it, if it was started."""
+        if self._host is not None:
+            self._host.stop()
+            self._host = None
 
 
 def make_host(parts: Parts) -> Host:
@@ -69,8 +146,17 @@ def host_client(parts: Parts) -> Iterator[HostClient]:
 def open_door(parts: Parts) -> Iterator[HostDoor]:
     """Reach the running host, or run one for the time of the block."""
     with host_client(parts) as client:
-        if client.holder() is not None:
-            yield HostDoor(client)
-            return
-        with make_host(parts):
-            yield HostDoor(client)
+        own = OwnHost(parts)
+        door = HostDoor(client, own)
+        try:
+            door.ensure()
+            yield door
+        finally:
+            own.stop()
+
+
+@contextmanager
+def look_door(parts: Parts) -> Iterator[HostDoor]:
+    """Read the message store; what is sent waits for a host, and none is started."""
+    with host_client(parts) as client:
+        yield HostDoor(client)

@@ -830,6 +830,14 @@ class JobFiles(Protocol):
         """Give a finished fit's ``model.txt`` and ``encoding.json``."""
         ...
 
+    def ask_to_cancel(self, model: str, cycle_id: str) -> None:
+        """Note durably that a person wants the cycle's training to stop."""
+        ...
+
+    def is_cancelled(self, model: str, cycle_id: str) -> bool:
+        """Tell whether somebody asked for that, in whatever process."""
+        ...
+
     def holdout_predictions(self, model: str, cycle_id: str) -> pl.DataFrame:
         """Give the evaluated fit's predictions of the holdout, in the snapshot's order."""
         ...

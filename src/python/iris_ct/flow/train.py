@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from iris_ct.core.canonical import digest
+from iris_ct.core.errors import TrainingCancelledError
 from iris_ct.flow.identify import audit_event
 from iris_ct.flow.snapshot import serving_version
 from iris_ct.ports import Clock, JobFiles, Store, Trainer, TrainingJob, TrainingOutcome
@@ -25,6 +26,9 @@ def train(
 ) -> TrainingOutcome:
     """Run one fit to its end and record its start and end.
 
+    A person's wish to cancel (`JobFiles.ask_to_cancel`) is looked for whenever the fit tells its
+    progress, which it does at least every second.
+
     Raises
     ------
     TrainingFailedError, TrainingCancelledError
@@ -38,7 +42,15 @@ def train(
             model, "Training", f"{job.job_id}:start", f"{phase} fit starts", at=clock.now()
         )
     )
-    outcome = trainer.run(job, on_progress=on_progress)
+
+    def follow(stage: str, share: float) -> None:
+        if jobs.is_cancelled(model, cycle_id):
+            raise TrainingCancelledError(f"The {phase} fit of {cycle_id} was cancelled.")
+        if on_progress is not None:
+            on_progress(stage, share)
+
+    follow("start", 0.0)
+    outcome = trainer.run(job, on_progress=follow)
     store.audit.record(
         audit_event(
             model,

@@ -16,6 +16,8 @@ from iris_ct.ports import TrainingOutcome
 if TYPE_CHECKING:
     import polars as pl
 
+_CANCELLED = "cancelled"
+
 
 class FolderJobFiles:
     """`ports.JobFiles` in a folder of the home.
@@ -70,6 +72,17 @@ class FolderJobFiles:
         """Give a finished fit's ``model.txt`` and ``encoding.json``."""
         folder = self.output(model, cycle_id, phase)
         return {name: (folder / name).read_bytes() for name in ("model.txt", "encoding.json")}
+
+    def ask_to_cancel(self, model: str, cycle_id: str) -> None:
+        """Leave a mark that every process of this home sees, also after a crash."""
+        folder = self._folder(model, cycle_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        with write_whole(folder / _CANCELLED):
+            pass
+
+    def is_cancelled(self, model: str, cycle_id: str) -> bool:
+        """Tell whether the mark is there."""
+        return (self._folder(model, cycle_id) / _CANCELLED).exists()
 
     def holdout_predictions(self, model: str, cycle_id: str) -> pl.DataFrame:
         """Give the evaluated fit's predictions of the holdout, in the snapshot's order."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -32,6 +33,8 @@ _WATCH_S = 2.0
 
 def main() -> None:
     """Work on jobs until standard input ends."""
+    # Ctrl-C in a terminal is for the host, which ends this process or lets it finish.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     events = _claim_standard_output()
     jobs: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()

@@ -1,0 +1,1 @@
+"""The command line ``ct``: thin over `iris_ct.procedures`."""

@@ -1,0 +1,151 @@
+"""``ct``: finds the verb, runs it, and turns what happens into an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from iris_ct.cli.verbs import VERBS, overview
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+DONE = 0
+FAILED = 1
+MISUSED = 2
+# As shells count a process that a signal ended: 128 and the signal's number.
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM arrived; ends a command as Ctrl-C does."""
+
+
+def run() -> NoReturn:
+    """Run ``ct`` with the arguments of this process and end it."""
+    signal.signal(signal.SIGTERM, _terminate)
+    code = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough; nothing may be written at exit any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        As the shell gives them, without the program's name.
+
+    Returns
+    -------
+    int
+        0 done; 1 the request failed or the answer is no; 2 wrong usage or settings; 130 and 143
+        after Ctrl-C and SIGTERM.
+    """
+    tokens = verb_first(arguments)
+    if not tokens or tokens[0] in {"--help", "-h"}:
+        print(overview())
+        return DONE
+    if tokens[0] == "--version":
+        from importlib.metadata import version
+
+        print(version("iris-ct"))
+        return DONE
+    try:
+        return _run(tokens)
+    except TerminatedError:
+        return TERMINATED
+    except KeyboardInterrupt:
+        print("Interrupted. What was handed over is kept, and goes on with the next 'ct up'.",
+              file=sys.stderr)  # fmt: skip
+        return INTERRUPTED
+    except BrokenPipeError:
+        return DONE
+
+
+def verb_first(arguments: Sequence[str]) -> list[str]:
+    """Put options that stand before the verb behind it.
+
+    Examples
+    --------
+    >>> verb_first(["--home", "x", "--json", "status", "bikes"])
+    ['status', '--home', 'x', '--json', 'bikes']
+    """
+    before: list[str] = []
+    rest = list(arguments)
+    while rest and (rest[0] in {"--home", "--json"} or rest[0].startswith("--home=")):
+        before.append(rest.pop(0))
+        if before[-1] == "--home" and rest:
+            before.append(rest.pop(0))
+    return [*rest[:1], *before, *rest[1:]]
+
+
+def make_app() -> App:
+    """Make the parser; a verb's module is imported when the verb is used."""
+    from cyclopts import App, Parameter
+
+    app = App(
+        name="ct",
+        help="Continuous training of models: rows in, better model out.",
+        help_format="plaintext",
+        default_parameter=Parameter(negative=()),
+        version_flags=(),
+    )
+    for verb in VERBS:
+        app.command(verb.where, name=verb.name, help_epilogue=verb.epilogue)
+    return app
+
+
+def _run(tokens: list[str]) -> int:
+    from cyclopts import CycloptsError
+
+    try:
+        code = make_app()(
+            tokens, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    except CycloptsError as error:
+        verb = tokens[0] if tokens[0] in {verb.name for verb in VERBS} else ""
+        see = f"ct {verb} --help" if verb else "ct --help"
+        print(f"{error}\nSee '{see}'.", file=sys.stderr)
+        return MISUSED
+    except Exception as error:
+        failure = exit_code(error)
+        if failure is None:
+            raise
+        print(f"{error}", file=sys.stderr)
+        return failure
+    return code if isinstance(code, int) else DONE
+
+
+def exit_code(error: Exception) -> int | None:
+    """Give the exit code of an error; None for one that nobody foresaw.
+
+    What a setting, a model file or an argument must mend is wrong usage; an unknown model, though
+    also named by an argument, is an answer.
+    """
+    from iris_ct.core.errors import ConfigError, CTError, UnknownModelError
+
+    if isinstance(error, ConfigError) and not isinstance(error, UnknownModelError):
+        return MISUSED
+    if isinstance(error, CTError):
+        return FAILED
+    # Asked by name: the host is only imported where a command needs it.
+    kinds = {(kind.__module__, kind.__name__) for kind in type(error).__mro__}
+    if ("iris_ct.host.errors", "HostError") in kinds:
+        return FAILED
+    if isinstance(error, OSError) and error.filename is not None:
+        return FAILED
+    return None
+
+
+def _terminate(_number: int, _frame: object) -> NoReturn:
+    raise TerminatedError

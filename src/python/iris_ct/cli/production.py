@@ -1,0 +1,243 @@
+"""Verbs about the running production: ``up``, ``down``, ``trace``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from contextlib import suppress
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from iris_ct.cli.options import HOME, OPTIONS, Home, Options
+from iris_ct.cli.progress import working
+from iris_ct.cli.rendering import say, say_time, show_json, show_lines, show_table
+
+# Seconds between two looks whether the host has gone.
+_LOOK_S = 0.1
+
+
+def up(*, processes: bool = False, no_replay: bool = False, home: Home = HOME) -> int:
+    """Run the production in the foreground until it is stopped.
+
+    Ctrl-C, SIGTERM or 'ct down' let it finish what is short and stop it; what is unfinished is
+    kept and goes on with the next start.
+
+    Parameters
+    ----------
+    processes
+        Run every item in an operating-system process of its own, as IRIS does.
+    no_replay
+        Run an interrupted handler again from its start instead of replaying what it had sent.
+    """
+    home.choose()
+    # The items read their settings themselves, in whatever process they run.
+    if processes:
+        os.environ["CT_PROCESSES"] = "1"
+    if no_replay:
+        os.environ["CT_REPLAY"] = "0"
+    from iris_ct.embedded import make_host
+
+    parts = home.parts()
+    host = make_host(parts)
+    host.start()
+    try:
+        show_lines(
+            [
+                f"The production runs as process {os.getpid()} on {socket.gethostname()}, "
+                f"home {parts.home}.",
+                f"Drop files into {parts.home / 'inbox'}/MODEL/, labels into MODEL/labels/; "
+                "or: ct ingest MODEL FILE",
+                f"Model files: {parts.settings.models_dir}. Stop with Ctrl-C or: ct down",
+            ]
+        )
+        _until_signal()
+        show_lines(["Stopping: what is unfinished is kept and goes on with the next start."])
+    finally:
+        host.stop()
+    show_lines(["Stopped."])
+    return 0
+
+
+def down(*, timeout_s: float = 60.0, options: Options = OPTIONS) -> int:
+    """Stop the running production.
+
+    Done as well if none runs. Exit code 1 if it runs on another machine, or does not end in
+    time.
+
+    Parameters
+    ----------
+    timeout_s
+        Seconds to wait for its end.
+    """
+    from iris_ct.core.errors import ConflictError, TransientError
+    from iris_ct.embedded import host_client
+
+    parts = options.parts()
+    with host_client(parts) as client:
+        holder = client.holder()
+        if holder is None:
+            return _show_down(None, options)
+        if holder.machine != socket.gethostname():
+            raise ConflictError(
+                f"The production runs as process {holder.pid} on {holder.machine} since "
+                f"{holder.since}. Run 'ct down' there; from {socket.gethostname()} it cannot be "
+                "stopped."
+            )
+        _tell_to_stop(holder.pid)
+        with working(f"stopping process {holder.pid}"):
+            give_up = time.monotonic() + timeout_s
+            while client.holder() == holder:
+                if time.monotonic() > give_up:
+                    raise TransientError(
+                        f"Process {holder.pid} was told to stop and has not within {timeout_s:g} "
+                        "s. Look at 'ct log --host', or try again with a longer --timeout-s."
+                    )
+                time.sleep(_LOOK_S)
+    return _show_down(holder, options)
+
+
+def trace(
+    session: int | None = None,
+    /,
+    *,
+    n: Annotated[int, Parameter(name=("-n", "--newest"))] = 20,
+    resend: int | None = None,
+    suspend: int | None = None,
+    options: Options = OPTIONS,
+) -> int:
+    """List sessions, or show the messages of one as a tree.
+
+    Parameters
+    ----------
+    session
+        The session; the newest ones are listed without it.
+    n
+        How many sessions are listed.
+    resend
+        Message of which a copy is sent as a new session.
+    suspend
+        Message that is taken out of its queue.
+    """
+    from iris_ct import procedures
+    from iris_ct.core.errors import ConfigError
+    from iris_ct.embedded import look_door
+
+    if sum(said is not None for said in (session, resend, suspend)) > 1:
+        raise ConfigError("Say one of: a session, --resend MESSAGE, --suspend MESSAGE.")
+    parts = options.parts()
+    if resend is not None:
+        return _resend(parts, resend, options)
+    with look_door(parts) as door:
+        if suspend is not None:
+            answer: Any = procedures.suspend(door, suspend)
+            words = [f"Message {suspend} is suspended; 'ct trace --resend {suspend}' sends it."]
+        elif session is not None:
+            answer = procedures.trace(door, session)
+            words = []
+        else:
+            answer = procedures.sessions(door, newest=n)
+            words = []
+    if options.json:
+        show_json(answer)
+    elif words:
+        show_lines(words)
+    elif session is not None:
+        _show_trace(answer)
+    else:
+        _show_sessions(answer)
+    return 0
+
+
+def _until_signal() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            signal.pause()
+
+
+def _tell_to_stop(pid: int) -> None:
+    # It may have ended by itself meanwhile.
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+
+
+def _show_down(holder: Any, options: Options) -> int:
+    answer = {
+        "stopped": holder is not None,
+        "pid": holder.pid if holder else None,
+        "machine": holder.machine if holder else None,
+        "since": holder.since if holder else None,
+    }
+    if options.json:
+        show_json(answer)
+    elif holder is None:
+        show_lines(["No production runs on this home."])
+    else:
+        show_lines([f"Process {holder.pid}, which ran since {holder.since}, has stopped."])
+    return 0
+
+
+def _resend(parts: Any, message_id: int, options: Options) -> int:
+    from iris_ct import procedures
+    from iris_ct.embedded import open_door
+
+    with open_door(parts) as door, working(f"message {message_id} is sent again"):
+        answer = procedures.resend(door, message_id)
+        if door.is_temporary:
+            door.wait(answer["session"])
+    if options.json:
+        show_json(answer)
+    else:
+        show_lines(
+            [
+                f"Message {message_id} was sent again as session {answer['session']}; "
+                f"'ct trace {answer['session']}' shows what follows."
+            ]
+        )
+    return 0
+
+
+def _show_sessions(rows: list[dict[str, Any]]) -> None:
+    show_table(
+        ("session", "began (UTC)", "begins with", "to", "messages", "active", "errors"),
+        [
+            (
+                row["session"],
+                say_time(row["began_at"]),
+                row["begins"],
+                row["to"],
+                row["messages"],
+                row["active"],
+                row["errors"],
+            )
+            for row in rows
+        ],
+        empty="No message was sent yet.",
+    )
+
+
+def _show_trace(answer: dict[str, Any]) -> None:
+    show_table(
+        ("message", "request", "to", "status", "began (UTC)", "seconds", "reply"),
+        [
+            (
+                row["message_id"],
+                "  " * row["depth"] + row["request"],
+                row["to"],
+                row["status"],
+                say_time(row["started_at"] or row["created_at"]),
+                row["seconds"],
+                row["error"] or row["reply"],
+            )
+            for row in answer["messages"]
+        ],
+    )
+    show_lines(
+        [
+            f"session {answer['session']}: {len(answer['messages'])} messages, "
+            f"{say(answer['active'])} under way, {say(answer['errors'])} failed"
+        ]
+    )

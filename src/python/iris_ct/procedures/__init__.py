@@ -1,0 +1,50 @@
+"""What people and programs can ask: one definition for command line, SQL and HTTP.
+
+Each procedure takes the `Parts` of a home and plain arguments, and gives plain JSON values whose
+keys are documented in docs/procedures.md and stay. Those that change something send a message
+into the production through a `Door`; the others only read the store.
+"""
+
+from iris_ct.procedures.batches import (
+    export_quarantine,
+    ingest,
+    predict,
+    purge,
+    quarantine,
+    release,
+)
+from iris_ct.procedures.cycles import cancel, cycle_state, retrain, roll_back
+from iris_ct.procedures.door import Answer, Door
+from iris_ct.procedures.initiation import init
+from iris_ct.procedures.messages import host_log, resend, sessions, suspend, trace
+from iris_ct.procedures.models import drift, models, specification, status
+from iris_ct.procedures.records import decisions, explain, history, log
+
+__all__ = [
+    "Answer",
+    "Door",
+    "cancel",
+    "cycle_state",
+    "decisions",
+    "drift",
+    "explain",
+    "export_quarantine",
+    "history",
+    "host_log",
+    "ingest",
+    "init",
+    "log",
+    "models",
+    "predict",
+    "purge",
+    "quarantine",
+    "release",
+    "resend",
+    "retrain",
+    "roll_back",
+    "sessions",
+    "specification",
+    "status",
+    "suspend",
+    "trace",
+]
