@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -25,7 +27,7 @@ def specification(**features: str) -> Specification:
 
 
 def rows(
-    n: int, *, seed: int = 0, days: int = 30, first_row: int = 0, **columns: object
+    n: int, *, seed: int = 0, days: int = 30, first_row: int = 0, **columns: Any
 ) -> pl.DataFrame:
     """Rows in the order of their times, evenly over some days, with standard normal targets."""
     rng = np.random.default_rng(seed)

@@ -1,6 +1,7 @@
 """How often windows of one source raise an alarm, and what counting on a grid costs."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ KINDS = {
 def source(seed: int = 0) -> Summary:
     """A window of 50,000 rows with continuous, skewed, whole, constant and missing values."""
     n, rng = 50_000, np.random.default_rng(seed)
-    columns = {
+    columns: dict[str, Any] = {
         "x0": rng.normal(size=n),
         "x1": np.exp(2 * rng.normal(size=n)),
         "x2": rng.poisson(3.0, size=n).astype(float),

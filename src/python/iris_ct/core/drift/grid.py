@@ -50,7 +50,7 @@ class FeatureGrid:
     name, role, kind : str
         Column; whether it is an input or the target; its kind (a class target is categorical).
     centre, unit : float
-        For numbers: what is subtracted before binning, and one step (a power of two, so that
+        For numbers: the median rounded to a step, subtracted before binning, and one step (a power of two, so that
         dividing by it is exact), both in the feature's unit; datetimes are seconds since 1970.
     starts : tuple of int
         For numbers: rising keys (see `binning`) at which a new cell begins.
@@ -213,6 +213,7 @@ def _learn_column(
     finite = finite[np.isfinite(finite)]
     centre, span = _centre_and_span(finite)
     unit = 2.0 ** math.ceil(math.log2(span / _STEPS_PER_SPAN))
+    centre = unit * float(np.rint(centre / unit))
     steps = FeatureGrid(name, role, kind, centre, unit).steps(finite)
     starts = tuple(int(key) for key in _starts(steps, span / unit))
     return FeatureGrid(name, role, kind, centre, unit, starts)
