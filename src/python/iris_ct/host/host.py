@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -101,6 +102,8 @@ class Host:
         self._processes = processes
         self._synchronous: Synchronous = synchronous
         self._console = console or log_console_line
+        # Starting and stopping exclude each other; everything else only looks at _node.
+        self._life = threading.Lock()
         self._node: Node | None = None
         self._since = ""
         self._pool: _Pool | None = None
@@ -128,9 +131,9 @@ class Host:
         ComponentStartError
             If an ``on_init`` failed; everything is stopped again.
         """
-        if self._node is not None:
-            return
-        with ExitStack() as opened:
+        with self._life, ExitStack() as opened:
+            if self._node is not None:
+                return
             database = Database(self._store_url, self._synchronous)
             opened.callback(database.close)
             lock = HostLock(self._lock_path, database)
@@ -169,13 +172,14 @@ class Host:
             How long queued messages are still worked on; services begin nothing new. What is
             unfinished then stays in the store and is finished after the next start.
         """
-        node, closing = self._node, self._closing
-        if node is None or closing is None or self._pool is None:
-            return
-        self._pool.drain()
-        self._wait(lambda: node.journal.busy(self._working(node)) == 0, drain_timeout_s)
-        self._node = self._closing = None
-        closing.close()
+        with self._life:
+            node, closing, pool = self._node, self._closing, self._pool
+            if node is None or closing is None or pool is None:
+                return
+            pool.drain()
+            self._wait(lambda: node.journal.busy(self._working(node)) == 0, drain_timeout_s)
+            self._node = self._closing = self._pool = None
+            closing.close()
 
     def __enter__(self) -> Host:
         """Start."""

@@ -7,12 +7,12 @@ All changes of state say which state they expect: of two slots that want one mes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from iris_ct.host import statements as sql
 from iris_ct.host.bodies import Payload
 from iris_ct.host.database import Database, utc_now
 from iris_ct.host.errors import HandlerInterrupted, MessageStateError
@@ -49,67 +49,6 @@ class _LostRaceError(Exception):
     """Another slot was quicker; undoes the transaction."""
 
 
-# Statements are built once: building one costs more than SQLite needs to run it.
-_BY_ID = select(m).where(m.c.id == bindparam("message_id"))
-_STATUS = select(m.c.status).where(m.c.id == bindparam("message_id"))
-_BY_SEND = select(m).where(
-    m.c.parent_id == bindparam("parent_id"),
-    m.c.parent_run == bindparam("parent_run"),
-    m.c.seq == bindparam("seq"),
-)
-_NEXT_DUE = select(func.min(m.c.not_before)).where(
-    m.c.target == bindparam("item"), m.c.status == SCHEDULED
-)
-_FENCE = select(m.c.starts, m.c.status).where(m.c.id == bindparam("message_id"))
-_INSERT = m.insert()
-_OLDEST = select(func.min(m.c.id)).where(m.c.target == bindparam("item"), m.c.status == QUEUED)
-_process = m.alias("process")
-_OLDEST_EVENT = select(func.min(m.c.id)).where(
-    m.c.target == bindparam("item"),
-    or_(m.c.status == QUEUED, and_(m.c.status == SCHEDULED, m.c.not_before <= bindparam("now"))),
-    # Events of one process are handled one after the other; requests are free.
-    or_(
-        m.c.kind.in_((REQUEST, INPUT)),
-        ~exists().where(_process.c.id == m.c.process_id, _process.c.held == 1),
-    ),
-)
-_CLAIM = (
-    update(m)
-    .where(
-        m.c.id == bindparam("message_id"),
-        m.c.status == bindparam("old_status"),
-        m.c.starts == bindparam("old_starts"),
-    )
-    .values(
-        status=RUNNING,
-        slot=bindparam("new_slot"),
-        starts=bindparam("new_starts"),
-        run_number=bindparam("new_run_number"),
-        first_started_at=bindparam("new_first_started_at"),
-        started_at=bindparam("now"),
-        held=bindparam("new_held"),
-    )
-)
-_HOLD_PROCESS = (
-    update(m)
-    .where(m.c.id == bindparam("message_id"), m.c.held == 0, m.c.status == WAITING)
-    .values(held=1)
-)
-_COUNT = select(func.count()).select_from(m)
-_CALLS_OUTSTANDING = _COUNT.where(
-    m.c.process_id == bindparam("process_id"),
-    m.c.wants_response == 1,
-    m.c.delivered == 0,
-    m.c.id != bindparam("call_id"),
-)
-_TIMERS_SET = _COUNT.where(
-    m.c.parent_id == bindparam("parent_id"),
-    m.c.parent_run == bindparam("parent_run"),
-    m.c.kind == TIMER,
-    m.c.status == SCHEDULED,
-)
-
-
 class Mailbox:
     """Messages of one store. Used by any thread."""
 
@@ -130,7 +69,7 @@ class Mailbox:
             If there is none with this id.
         """
         with self._database.read() as connection:
-            row = connection.execute(_BY_ID, {"message_id": message_id}).first()
+            row = connection.execute(sql.BY_ID, {"message_id": message_id}).first()
         if row is None:
             raise MessageStateError(f"There is no message {message_id} in the store.")
         return Message.of(row)
@@ -139,7 +78,7 @@ class Mailbox:
         """Find what the n-th send of a handler's run has stored, if it came so far."""
         key = {"parent_id": parent_id, "parent_run": parent_run, "seq": seq}
         with self._database.read() as connection:
-            row = connection.execute(_BY_SEND, key).first()
+            row = connection.execute(sql.BY_SEND, key).first()
         return None if row is None else Message.of(row)
 
     def set_waiter(self, message_id: int, waiter: str) -> None:
@@ -166,7 +105,7 @@ class Mailbox:
         events : bool
             The item is a process, so its queue may hold responses and timers.
         """
-        query = _OLDEST_EVENT if events else _OLDEST
+        query = sql.OLDEST_EVENT if events else sql.OLDEST
         while True:
             with self._database.read() as connection:
                 key = {"item": item, "now": utc_now()} if events else {"item": item}
@@ -184,7 +123,7 @@ class Mailbox:
     def next_due(self, item: str) -> str | None:
         """Return the instant of an item's next timer."""
         with self._database.read() as connection:
-            return connection.execute(_NEXT_DUE, {"item": item}).scalar()
+            return connection.execute(sql.NEXT_DUE, {"item": item}).scalar()
 
     def requeue(self, *, slot: str | None = None, died: bool = False) -> list[int]:
         """Give back what was being worked on, by one slot or by all, to be run again.
@@ -290,8 +229,8 @@ class Mailbox:
         timers = {"parent_id": event.id, "parent_run": event.run_number}
         with self._database.read() as connection:
             return (
-                connection.execute(_CALLS_OUTSTANDING, calls).scalar_one(),
-                connection.execute(_TIMERS_SET, timers).scalar_one(),
+                connection.execute(sql.CALLS_OUTSTANDING, calls).scalar_one(),
+                connection.execute(sql.TIMERS_SET, timers).scalar_one(),
             )
 
     def pause_process(self, process_id: int, event: Message, draft: Payload, props: str) -> None:
@@ -429,7 +368,7 @@ def _insert(connection: Connection, send: Send) -> int:
         "resent_from": send.resent_from,
         "created_at": utc_now(),
     }
-    result = connection.execute(_INSERT, values)
+    result = connection.execute(sql.INSERT, values)
     key = result.inserted_primary_key
     if key is None:
         raise MessageStateError("The store did not say under which id it kept the message.")
@@ -441,18 +380,12 @@ def _insert(connection: Connection, send: Send) -> int:
 
 def _change(connection: Connection, message_id: int, **values: Any) -> None:
     parameters = {f"new_{name}": value for name, value in values.items()}
-    connection.execute(_update_of(tuple(values)), {"message_id": message_id, **parameters})
-
-
-@lru_cache
-def _update_of(names: tuple[str, ...]) -> Update:
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    return update(m).where(m.c.id == bindparam("message_id")).values(values)
+    connection.execute(sql.update_of(tuple(values)), {"message_id": message_id, **parameters})
 
 
 def _take(connection: Connection, message_id: int, slot: str, *, replay: bool) -> Message | None:
     """Claim one message; None when it turned out to be of no use to anybody."""
-    row = connection.execute(_BY_ID, {"message_id": message_id}).one()
+    row = connection.execute(sql.BY_ID, {"message_id": message_id}).one()
     now = utc_now()
     new_run = row.starts > 0 and not replay
     claim = {
@@ -466,18 +399,18 @@ def _take(connection: Connection, message_id: int, slot: str, *, replay: bool) -
         "now": now,
         "new_held": int(row.kind == REQUEST),
     }
-    if row.status not in {QUEUED, SCHEDULED} or not connection.execute(_CLAIM, claim).rowcount:
+    if row.status not in {QUEUED, SCHEDULED} or not connection.execute(sql.CLAIM, claim).rowcount:
         raise _LostRaceError
     if row.kind in {RESPONSE, TIMER}:
         process = {"message_id": row.process_id}
-        if not connection.execute(_HOLD_PROCESS, process).rowcount:
-            if connection.execute(_STATUS, process).scalar() not in ENDED:
+        if not connection.execute(sql.HOLD_PROCESS, process).rowcount:
+            if connection.execute(sql.STATUS, process).scalar() not in ENDED:
                 raise _LostRaceError
             _change(connection, message_id, status=CANCELLED, ended_at=now, slot=None)
             return None
     if new_run:
         _forget_sends(connection, message_id)
-    return Message.of(connection.execute(_BY_ID, {"message_id": message_id}).one())
+    return Message.of(connection.execute(sql.BY_ID, {"message_id": message_id}).one())
 
 
 def _forget_sends(connection: Connection, parent_id: int) -> None:
@@ -502,7 +435,7 @@ def _check_still_ours(connection: Connection, message: Message) -> None:
     Every claim counts ``starts`` up, so the number is a fencing token: a slot that was given up
     (a stop that did not wait, a lease that went to another host) cannot write any more.
     """
-    row = connection.execute(_FENCE, {"message_id": message.id}).first()
+    row = connection.execute(sql.FENCE, {"message_id": message.id}).first()
     if row is None or row.starts != message.starts or row.status not in {RUNNING, RETRYING}:
         raise HandlerInterrupted
 
@@ -516,7 +449,7 @@ def _end_event(connection: Connection, event: Message) -> None:
 
 
 def _answer(connection: Connection, message_id: int, reply: Payload, failure: str) -> Wake:
-    row = connection.execute(_BY_ID, {"message_id": message_id}).one()
+    row = connection.execute(sql.BY_ID, {"message_id": message_id}).one()
     if row.answered:
         return Wake()
     _change(
@@ -529,7 +462,7 @@ def _answer(connection: Connection, message_id: int, reply: Payload, failure: st
     )
     if not row.wants_response or row.process_id is None:
         return Wake(waiter=row.waiter)
-    status = connection.execute(_STATUS, {"message_id": row.process_id}).scalar()
+    status = connection.execute(sql.STATUS, {"message_id": row.process_id}).scalar()
     if status in ENDED:
         return Wake(waiter=row.waiter)
     _insert(

@@ -7,6 +7,7 @@ process dies with its host: by the kernel (``PR_SET_PDEATHSIG``) and by the end 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from iris_ct.host.errors import ComponentStartError, MessageStateError
 from iris_ct.host.node import Node
 from iris_ct.host.plan import ItemSpec
 from iris_ct.host.runtime import LOG_ERROR
+
+_logger = logging.getLogger(__name__)
 
 # A handler that was interrupted unwinds at its next wait or send; then its process is killed.
 _UNWIND_S = 5.0
@@ -221,9 +224,13 @@ class _Worker:
     def _read_reports(self, reports: IO[str]) -> None:
         with reports:
             for line in reports:
-                # A process may be killed in the middle of a line.
-                with suppress(ValueError):
+                try:
                     self._take(json.loads(line))
+                except ValueError:
+                    _logger.warning("A report of slot %s was cut off.", self.address)
+                except Exception:
+                    # Unread reports would block the process that writes them.
+                    _logger.exception("The console refused a line of slot %s.", self.address)
 
     def _take(self, report: dict[str, Any]) -> None:
         if "console" in report:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, delete, inspect, select
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from iris_ct.host.database import Database
 from iris_ct.host.errors import StoreError
 from iris_ct.host.lock import HolderInfo
 from iris_ct.host.plan import HostPlan
-from iris_ct.host.tables import SCHEMA_VERSION, holder, item, message, metadata
+from iris_ct.host.tables import SCHEMA_VERSION, holder, item, metadata
 
 
 def prepare_store(database: Database) -> None:
@@ -19,16 +20,25 @@ def prepare_store(database: Database) -> None:
     StoreError
         If the tables are of another version of the host.
     """
-    with database.write() as connection:
-        if inspect(connection).has_table(holder.name):
-            _check_version(connection)
-        metadata.create_all(connection)
+    if not _is_complete(database):
+        try:
+            _make_tables(database)
+        except (IntegrityError, ProgrammingError):
+            # PostgreSQL: somebody else was making the same tables.
+            _make_tables(database)
 
 
-def is_prepared(database: Database) -> bool:
-    """Say whether the store has the host's tables."""
+def _is_complete(database: Database) -> bool:
     with database.read() as connection:
-        return inspect(connection).has_table(message.name)
+        known = set(inspect(connection).get_table_names())
+        if holder.name in known:
+            _check_version(connection)
+        return set(metadata.tables) <= known
+
+
+def _make_tables(database: Database) -> None:
+    with database.write() as connection:
+        metadata.create_all(connection)
 
 
 def write_holder(database: Database, info: HolderInfo, plan: HostPlan) -> None:

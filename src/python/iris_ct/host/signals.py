@@ -7,12 +7,15 @@ the patience of the waiter. A pipe nobody reads is no error, so an absent host m
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import select
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+_logger = logging.getLogger(__name__)
 
 
 class Signal:
@@ -88,7 +91,11 @@ class Doorbell:
             if self._stop_reader in ready:
                 return
             *words, rest = (rest + os.read(self._pipe, 65536)).split(b"\n")
-            self._answer([w.decode("utf-8", "replace") for w in words])
+            try:
+                self._answer([w.decode("utf-8", "replace") for w in words])
+            except Exception:
+                # A store that is away for a moment must not make this process deaf for ever.
+                _logger.exception("A ring was not answered.")
 
     def close(self) -> None:
         """Stop answering."""

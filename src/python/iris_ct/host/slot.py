@@ -10,8 +10,6 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from iris_ct.host.actions import decide
 from iris_ct.host.activation import Activation
 from iris_ct.host.bodies import Payload
@@ -29,7 +27,7 @@ _logger = logging.getLogger(__name__)
 
 # How often a slot with a schedule looks at the clock.
 _SCHEDULE_CHECK_S = 1.0
-# Pause after the store could not be reached, doubled up to the last.
+# Pause after a failure of the host itself, doubled up to the last.
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 30.0
 
 
@@ -46,7 +44,7 @@ class Slot:
         self._signal = node.signals.get(queue_signal(spec.name))
         self._component: Component | None = None
         self._next_poll = 0.0
-        # Begun, and neither ended nor given back, because the store could not be reached.
+        # Begun, and neither ended nor given back, because the host itself failed.
         self._unfinished: Message | None = None
 
     def run(self, go: threading.Event) -> None:
@@ -98,11 +96,10 @@ class Slot:
             except HostStoppedError:
                 # This handler has outlived its host; nothing of it may be written any more.
                 return False
-            except SQLAlchemyError:
+            except Exception:
+                # The store is away, or the host has a defect; neither may end the slot silently.
                 _logger.exception(
-                    "Slot %s cannot use the message store; it tries again in %.1f s.",
-                    self.address,
-                    pause_s,
+                    "Slot %s cannot work; it tries again in %.1f s.", self.address, pause_s
                 )
                 self.node.stopping.wait(pause_s)
                 pause_s = min(2 * pause_s, _LAST_PAUSE_S)
@@ -174,7 +171,7 @@ class Slot:
         except HandlerInterrupted:
             self.node.mailbox.give_back(message)
             raise
-        except SQLAlchemyError:
+        except Exception:
             self._unfinished = message
             raise
 
