@@ -112,16 +112,17 @@ class CsvBlocks:
     def _next_block(self) -> bytes:
         """Give the next bytes that end with a whole record; none at the end."""
         pending = self._rest
-        wanted = self._block_bytes
-        while fresh := self._stream.read(max(wanted - len(pending), _LEAST_READ)):
+        size = max(self._block_bytes - len(pending), _LEAST_READ)
+        while fresh := self._stream.read(size):
             cut = _last_record_end(fresh, open_quotes=pending.count(_QUOTE))
             if cut:
                 self._rest = fresh[cut:]
                 return b"".join((pending, memoryview(fresh)[:cut]))
             pending += fresh
-            if len(pending) > wanted + MAX_RECORD_BYTES:
+            if len(pending) > self._block_bytes + MAX_RECORD_BYTES:
                 raise self._unclosed(self._lines_before + 1)
-            wanted = len(pending) + self._block_bytes
+            # Doubling: a long record costs a few copies of itself, not a copy for each read.
+            size = max(len(pending), size)
         self._rest = b""
         return _with_line_end(pending)
 
@@ -281,7 +282,7 @@ def _shape(head: bytes, name: str) -> CsvShape:
         )
     delimiter = max(DELIMITERS, key=lambda d: _plausibility(text, d))
     records = _records(text, delimiter)
-    if not records:
+    if not records or not text.strip():
         raise UnreadableFileError(f"{name} is empty: it has not even a header line.")
     columns = _column_names(records[0], name)
     sample = text.splitlines(keepends=True)[: _SAMPLE_RECORDS + 1]
