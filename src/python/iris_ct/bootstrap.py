@@ -18,6 +18,7 @@ from iris_ct.ports import (
     ModelFiles,
     ModelRegistry,
     PredictionWriter,
+    RowSource,
     Store,
     Trainer,
 )
@@ -45,6 +46,12 @@ class Parts:
     registry: ModelRegistry
     console: ConsoleLog
     champions: Champions
+
+    def rows_file(self, path: Path) -> RowSource:
+        """Open a person's file of rows; `UnreadableFileError` if it is no table."""
+        from iris_ct.adapters.sources.files import open_rows
+
+        return open_rows(path)
 
     def prediction_file(self, path: Path) -> PredictionWriter:
         """Give a destination for predictions."""

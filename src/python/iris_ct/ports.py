@@ -627,6 +627,10 @@ class Purger(Protocol):
 class Store(Protocol):
     """All facts and records of one home, behind one address."""
 
+    def close(self) -> None:
+        """Give the connections back."""
+        ...
+
     @property
     def transactions(self) -> Transactions:
         """Several records, or none."""

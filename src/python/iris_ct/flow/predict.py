@@ -8,8 +8,10 @@ from typing import Any
 import polars as pl
 
 from iris_ct.core.dataset.batch import KEY, POSITION
+from iris_ct.core.dataset.keys import join_key
 from iris_ct.core.dataset.validation import PLACE, InputValidator
 from iris_ct.core.errors import DataError
+from iris_ct.core.specification import Specification
 from iris_ct.flow.identify import audit_event
 from iris_ct.flow.serve import LoadedModel
 from iris_ct.ports import Clock, PredictionWriter, RowSource, Store
@@ -46,11 +48,12 @@ def predict_source(
                     f"{name} was not predicted: {validator.report().text()}\n"
                     "Mend or remove these rows; nothing was written."
                 )
-            keys = _keys(parted.good, name)
             predictions = champion.predict(parted.good)
+            keys = keys_as_given(chunk, specification, parted.good[PLACE])
             destination.write(_told(keys, predictions, version.version))
             frame = predictions.with_columns(
-                keys.alias(KEY), pl.lit(None, pl.Int64).alias(POSITION)
+                (parted.good[KEY] if KEY in parted.good.columns else keys).alias(KEY),
+                pl.lit(None, pl.Int64).alias(POSITION),
             )
             store.predictions.record(
                 specification,
@@ -74,11 +77,13 @@ def predict_source(
     return {"model": version.model, "rows": n_rows, "model_version": version.version}
 
 
-def _keys(good: pl.DataFrame, name: str) -> pl.Series:
-    """Give each row's key; without key columns its place in the file."""
-    if KEY in good.columns:
-        return good[KEY]
-    return good[PLACE].cast(pl.String)
+def keys_as_given(
+    chunk: pl.DataFrame, specification: Specification, places: pl.Series
+) -> pl.Series:
+    """Give each row's key as its file writes it; without key columns its place in the file."""
+    if not specification.key:
+        return places.cast(pl.String)
+    return join_key([chunk[name].cast(pl.String) for name in specification.key])
 
 
 def _told(keys: pl.Series, predictions: pl.DataFrame, version: int) -> pl.DataFrame:

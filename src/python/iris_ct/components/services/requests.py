@@ -3,8 +3,11 @@
 from iop import BusinessService, Message, target
 
 from iris_ct.messages import (
+    ChampionAppointed,
     CycleRequested,
     FileArrived,
+    NotificationRequested,
+    RegistrationRequested,
     RetrainingDecided,
     RetrainingRequested,
     RollbackRequested,
@@ -18,6 +21,8 @@ class Requests(BusinessService):
     Trigger = target()
     Cycle = target()
     Promotion = target()
+    Registration = target()
+    Notification = target()
 
     def on_message(self, request: Message | None = None) -> Message | None:
         """Send files on their way; decide retrainings and rollbacks at once."""
@@ -27,9 +32,14 @@ class Requests(BusinessService):
         if isinstance(request, RetrainingRequested):
             return self._retrain(request)
         if isinstance(request, RollbackRequested):
-            reply: Message = self.send_request_sync(self.Promotion, request)
-            return reply
+            return self._roll_back(request)
         raise TypeError(f"No item takes a {type(request).__name__}.")
+
+    def _roll_back(self, request: RollbackRequested) -> ChampionAppointed:
+        appointed: ChampionAppointed = self.send_request_sync(self.Promotion, request)
+        self.send_request_async(self.Registration, RegistrationRequested(request.model))
+        self.send_request_async(self.Notification, NotificationRequested(request.model))
+        return appointed
 
     def _retrain(self, request: RetrainingRequested) -> RetrainingDecided:
         decided: RetrainingDecided = self.send_request_sync(self.Trigger, request)
