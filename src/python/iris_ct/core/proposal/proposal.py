@@ -154,8 +154,9 @@ def _check_named(roles: _Roles, columns: Sequence[str]) -> None:
     named = [roles.target, *roles.key, *roles.exclude, *filter(None, (roles.time, roles.group))]
     unknown = sorted({column for column in named if column not in columns})
     if unknown:
-        close = [c for u in unknown for c in get_close_matches(u, columns, n=1)]
-        meant = f" Perhaps you meant {', '.join(close)}." if close else ""
+        folded = {column.casefold(): column for column in columns}
+        close = [c for u in unknown for c in get_close_matches(u.casefold(), list(folded), n=1)]
+        meant = f" Perhaps you meant {', '.join(folded[c] for c in close)}." if close else ""
         raise SpecificationError(
             f"The file has no column {', '.join(unknown)}.{meant} It has: {', '.join(columns)}."
         )

@@ -131,9 +131,12 @@ def useful_parts(
 
 
 def is_determined(column: ColumnProfile, *, by: ColumnProfile) -> bool:
-    """Tell whether one column's value follows from the other's."""
+    """Tell whether one column of times follows from another, as a date follows from its time."""
     pairs = pl.DataFrame({"one": by.values, "other": column.values})
-    return pairs.n_unique() == pairs["one"].n_unique()
+    if pairs.n_unique() != pairs["one"].n_unique():
+        return False
+    # A time that never repeats determines everything; only what rises with it follows from it.
+    return pairs.drop_nulls().sort("one")["other"].is_sorted()
 
 
 def _is_renaming(part: pl.Series, column: ColumnProfile) -> bool:
