@@ -6,10 +6,9 @@ All changes of state say which state they expect: of two slots that want one mes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from iris_ct.host import statements as sql
@@ -19,7 +18,6 @@ from iris_ct.host.errors import HandlerInterrupted, MessageStateError
 from iris_ct.host.records import (
     CANCELLED,
     COMPLETED,
-    ENDED,
     ERROR,
     INPUT,
     QUEUED,
@@ -35,18 +33,16 @@ from iris_ct.host.records import (
     Send,
 )
 from iris_ct.host.tables import message as m
-
-
-@dataclass(frozen=True)
-class Wake:
-    """Whom to wake after a change: items with something new in their queue, and a waiter."""
-
-    items: tuple[str, ...] = ()
-    waiter: str | None = None
-
-
-class _LostRaceError(Exception):
-    """Another slot was quicker; undoes the transaction."""
+from iris_ct.host.transitions import (
+    LostRaceError,
+    Wake,
+    answer,
+    change,
+    check_still_ours,
+    end_event,
+    insert,
+    take,
+)
 
 
 class Mailbox:
@@ -58,7 +54,7 @@ class Mailbox:
     def put(self, send: Send) -> int:
         """Store a message in the queue of its target and return its id."""
         with self._database.write() as connection:
-            return _insert(connection, send)
+            return insert(connection, send)
 
     def get(self, message_id: int) -> Message:
         """Read one message.
@@ -114,8 +110,8 @@ class Mailbox:
                 return None
             try:
                 with self._database.write() as connection:
-                    taken = _take(connection, candidate, slot, replay=replay)
-            except _LostRaceError:
+                    taken = take(connection, candidate, slot, replay=replay)
+            except LostRaceError:
                 continue
             if taken is not None:
                 return taken
@@ -146,24 +142,24 @@ class Mailbox:
         with self._database.write() as connection:
             rows = connection.execute(select(m.c.id, m.c.kind, m.c.process_id).where(where)).all()
             for row in rows:
-                _change(connection, row.id, status=QUEUED, slot=None, held=0)
+                change(connection, row.id, status=QUEUED, slot=None, held=0)
                 if died:
                     death = update(m).where(m.c.id == row.id).values(deaths=m.c.deaths + 1)
                     connection.execute(death)
                 if row.process_id is not None and row.kind in {RESPONSE, TIMER}:
-                    _change(connection, row.process_id, held=0)
+                    change(connection, row.process_id, held=0)
         return sorted(row.id for row in rows)
 
     def give_back(self, message: Message) -> None:
         """Put a message back that a slot began, unless another run has it by now."""
         with self._database.write() as connection:
             try:
-                _check_still_ours(connection, message)
+                check_still_ours(connection, message)
             except HandlerInterrupted:
                 return
-            _change(connection, message.id, status=QUEUED, slot=None, held=0)
+            change(connection, message.id, status=QUEUED, slot=None, held=0)
             if message.process_id is not None and message.kind in {RESPONSE, TIMER}:
-                _change(connection, message.process_id, held=0)
+                change(connection, message.process_id, held=0)
 
     def deaths(self, message_id: int) -> int:
         """Count the processes that died while they worked on a message."""
@@ -176,9 +172,9 @@ class Mailbox:
     def end(self, message: Message, status: str, reply: Payload, failure: str = "") -> Wake:
         """End a request or an input and answer its sender."""
         with self._database.write() as connection:
-            _check_still_ours(connection, message)
-            wake = _answer(connection, message.id, reply, failure)
-            _change(
+            check_still_ours(connection, message)
+            wake = answer(connection, message.id, reply, failure)
+            change(
                 connection,
                 message.id,
                 status=status,
@@ -191,8 +187,8 @@ class Mailbox:
     def answer(self, process_id: int, event: Message, reply: Payload) -> Wake:
         """Answer the sender of a process before its end; a second answer changes nothing."""
         with self._database.write() as connection:
-            _check_still_ours(connection, event)
-            return _answer(connection, process_id, reply, "")
+            check_still_ours(connection, event)
+            return answer(connection, process_id, reply, "")
 
     def retry_later(self, message: Message, not_before: str, failure: str) -> None:
         """Keep a message for another run of its handler; its slot waits with it."""
@@ -236,9 +232,9 @@ class Mailbox:
     def pause_process(self, process_id: int, event: Message, draft: Payload, props: str) -> None:
         """End an event of a process that waits for more."""
         with self._database.write() as connection:
-            _check_still_ours(connection, event)
-            _end_event(connection, event)
-            _change(
+            check_still_ours(connection, event)
+            end_event(connection, event)
+            change(
                 connection,
                 process_id,
                 status=WAITING,
@@ -254,10 +250,10 @@ class Mailbox:
     ) -> Wake:
         """End an event and its process with it, and answer the sender unless that was done."""
         with self._database.write() as connection:
-            _check_still_ours(connection, event)
-            _end_event(connection, event)
-            wake = _answer(connection, process_id, reply, failure)
-            _change(
+            check_still_ours(connection, event)
+            end_event(connection, event)
+            wake = answer(connection, process_id, reply, failure)
+            change(
                 connection,
                 process_id,
                 status=ERROR if failure else COMPLETED,
@@ -337,146 +333,9 @@ class Mailbox:
 
     def _set_ours(self, message: Message, **values: Any) -> None:
         with self._database.write() as connection:
-            _check_still_ours(connection, message)
-            _change(connection, message.id, **values)
+            check_still_ours(connection, message)
+            change(connection, message.id, **values)
 
     def _set(self, message_id: int, **values: Any) -> None:
         with self._database.write() as connection:
-            _change(connection, message_id, **values)
-
-
-def _insert(connection: Connection, send: Send) -> int:
-    values: dict[str, Any] = {
-        "session_id": send.session_id or 0,
-        "kind": send.kind,
-        "source": send.source,
-        "target": send.target,
-        "status": SCHEDULED if send.not_before else QUEUED,
-        "parent_id": send.parent_id,
-        "parent_run": send.parent_run,
-        "seq": send.seq,
-        "process_id": send.process_id,
-        "call_id": send.call_id,
-        "wants_response": int(send.wants_response),
-        "completion_key": send.completion_key,
-        "description": send.description,
-        "body_class": send.payload.class_name,
-        "body": send.payload.content,
-        "digest": send.payload.digest,
-        "waiter": send.waiter,
-        "not_before": send.not_before,
-        "resent_from": send.resent_from,
-        "created_at": utc_now(),
-    }
-    result = connection.execute(sql.INSERT, values)
-    key = result.inserted_primary_key
-    if key is None:
-        raise MessageStateError("The store did not say under which id it kept the message.")
-    message_id = int(key[0])
-    if send.session_id is None:
-        _change(connection, message_id, session_id=message_id)
-    return message_id
-
-
-def _change(connection: Connection, message_id: int, **values: Any) -> None:
-    parameters = {f"new_{name}": value for name, value in values.items()}
-    connection.execute(sql.update_of(tuple(values)), {"message_id": message_id, **parameters})
-
-
-def _take(connection: Connection, message_id: int, slot: str, *, replay: bool) -> Message | None:
-    """Claim one message; None when it turned out to be of no use to anybody."""
-    row = connection.execute(sql.BY_ID, {"message_id": message_id}).one()
-    now = utc_now()
-    new_run = row.starts > 0 and not replay
-    claim = {
-        "message_id": message_id,
-        "old_status": row.status,
-        "old_starts": row.starts,
-        "new_slot": slot,
-        "new_starts": row.starts + 1,
-        "new_run_number": row.run_number + int(new_run),
-        "new_first_started_at": row.first_started_at or now,
-        "now": now,
-        "new_held": int(row.kind == REQUEST),
-    }
-    if row.status not in {QUEUED, SCHEDULED} or not connection.execute(sql.CLAIM, claim).rowcount:
-        raise _LostRaceError
-    if row.kind in {RESPONSE, TIMER}:
-        process = {"message_id": row.process_id}
-        if not connection.execute(sql.HOLD_PROCESS, process).rowcount:
-            if connection.execute(sql.STATUS, process).scalar() not in ENDED:
-                raise _LostRaceError
-            _change(connection, message_id, status=CANCELLED, ended_at=now, slot=None)
-            return None
-    if new_run:
-        _forget_sends(connection, message_id)
-    return Message.of(connection.execute(sql.BY_ID, {"message_id": message_id}).one())
-
-
-def _forget_sends(connection: Connection, parent_id: int) -> None:
-    """Let a new run not be disturbed by responses to the sends of the one before."""
-    calls = select(m.c.id).where(m.c.parent_id == parent_id)
-    connection.execute(
-        update(m)
-        .where(m.c.kind == RESPONSE, m.c.status == QUEUED, m.c.call_id.in_(calls))
-        .values(status=CANCELLED, ended_at=utc_now())
-    )
-    connection.execute(
-        update(m)
-        .where(m.c.kind == TIMER, m.c.status == SCHEDULED, m.c.parent_id == parent_id)
-        .values(status=CANCELLED, ended_at=utc_now())
-    )
-    connection.execute(update(m).where(m.c.parent_id == parent_id).values(wants_response=0))
-
-
-def _check_still_ours(connection: Connection, message: Message) -> None:
-    """Refuse what a handler says after its message was given to another run.
-
-    Every claim counts ``starts`` up, so the number is a fencing token: a slot that was given up
-    (a stop that did not wait, a lease that went to another host) cannot write any more.
-    """
-    row = connection.execute(sql.FENCE, {"message_id": message.id}).first()
-    if row is None or row.starts != message.starts or row.status not in {RUNNING, RETRYING}:
-        raise HandlerInterrupted
-
-
-def _end_event(connection: Connection, event: Message) -> None:
-    if event.kind == REQUEST:
-        return
-    _change(connection, event.id, status=COMPLETED, ended_at=utc_now(), slot=None)
-    if event.call_id is not None:
-        _change(connection, event.call_id, delivered=1)
-
-
-def _answer(connection: Connection, message_id: int, reply: Payload, failure: str) -> Wake:
-    row = connection.execute(sql.BY_ID, {"message_id": message_id}).one()
-    if row.answered:
-        return Wake()
-    _change(
-        connection,
-        message_id,
-        answered=1,
-        failure=failure,
-        reply_class=reply.class_name,
-        reply_body=reply.content,
-    )
-    if not row.wants_response or row.process_id is None:
-        return Wake(waiter=row.waiter)
-    status = connection.execute(sql.STATUS, {"message_id": row.process_id}).scalar()
-    if status in ENDED:
-        return Wake(waiter=row.waiter)
-    _insert(
-        connection,
-        Send(
-            kind=RESPONSE,
-            source=row.target,
-            target=row.source,
-            payload=Payload(),
-            session_id=row.session_id,
-            process_id=row.process_id,
-            call_id=message_id,
-            completion_key=row.completion_key,
-            description=row.description,
-        ),
-    )
-    return Wake((row.source,), row.waiter)
+            change(connection, message_id, **values)

@@ -24,12 +24,13 @@ from iris_ct.host.errors import (
     TargetUnknownError,
 )
 from iris_ct.host.journal import Journal
-from iris_ct.host.mailbox import Mailbox, Wake
+from iris_ct.host.mailbox import Mailbox
 from iris_ct.host.plan import HostPlan, ItemSpec
 from iris_ct.host.records import REQUEST, Message, Send
 from iris_ct.host.runtime import LOG_WARNING
 from iris_ct.host.signals import Signals, ring
 from iris_ct.host.tables import item
+from iris_ct.host.transitions import Wake
 
 # Severity (IRIS: -1 debug, 0 info, 1 warning, 2 severe, 3 fatal), text, event name.
 Console = Callable[[int, str, str], None]

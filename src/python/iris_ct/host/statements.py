@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Update, and_, bindparam, exists, func, or_, select, update
 
-from iris_ct.host.records import INPUT, QUEUED, REQUEST, RUNNING, SCHEDULED, TIMER, WAITING
+from iris_ct.host.records import ENDED, INPUT, QUEUED, REQUEST, RUNNING, SCHEDULED, TIMER, WAITING
 from iris_ct.host.tables import message as m
 
 BY_ID = select(m).where(m.c.id == bindparam("message_id"))
@@ -30,10 +30,15 @@ _process = m.alias("process")
 OLDEST_EVENT = select(func.min(m.c.id)).where(
     m.c.target == bindparam("item"),
     or_(m.c.status == QUEUED, and_(m.c.status == SCHEDULED, m.c.not_before <= bindparam("now"))),
-    # Events of one process are handled one after the other; requests are free.
+    # Events of one process are handled one after the other, and not while its request is queued
+    # or suspended; those of a process that has ended are taken to be cancelled.
     or_(
         m.c.kind.in_((REQUEST, INPUT)),
-        ~exists().where(_process.c.id == m.c.process_id, _process.c.held == 1),
+        exists().where(
+            _process.c.id == m.c.process_id,
+            _process.c.held == 0,
+            _process.c.status.in_((WAITING, *ENDED)),
+        ),
     ),
 )
 CLAIM = (
