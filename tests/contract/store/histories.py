@@ -172,6 +172,7 @@ def decision(identifier: str, *, model: str = "bikes", **changes: Any) -> Decisi
         "inputs": {"snapshot": "abc"},
         "numbers": {"loss": 0.1},
         "thresholds": {"margin": 0.02},
+        "versions": {"python": "3.11"},
     }
     return Decision(**{**content, **changes})
 

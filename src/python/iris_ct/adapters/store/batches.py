@@ -13,7 +13,7 @@ from iris_ct.adapters.store.analyst import Analyst
 from iris_ct.adapters.store.batch_writer import FileBatchWriter
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.files import FactFiles
-from iris_ct.adapters.store.sweep import sweep
+from iris_ct.adapters.store.sweep import orphans, sweep
 from iris_ct.core.dataset.batch import Batch, BatchKind
 from iris_ct.core.errors import StoreError
 from iris_ct.core.specification import Specification
@@ -118,6 +118,10 @@ class SqlBatches:
     def sweep(self) -> list[Path]:
         """Remove files that dead writers left behind uncatalogued; list them."""
         return sweep(self._database, self._files)
+
+    def orphans(self) -> list[Path]:
+        """List the files that `sweep` would remove."""
+        return orphans(self._database, self._files)
 
     def _select(self, *conditions: sa.ColumnElement[bool]) -> list[Batch]:
         with self._database.reading() as connection:

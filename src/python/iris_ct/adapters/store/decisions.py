@@ -45,7 +45,7 @@ class SqlDecisions:
                     digest=chained(_FIRST if last is None else last.digest, content),
                 )
             )
-            return decision
+            return decision_from_content(json.loads(content))
 
     def get(self, decision_id: str) -> Decision | None:
         """Give one decision."""

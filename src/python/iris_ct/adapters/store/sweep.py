@@ -31,12 +31,26 @@ def sweep(database: Database, files: FactFiles) -> list[Path]:
     removed: list[Path] = []
     for model, candidates in files.orphans().items():
         with database.writing(model) as connection:
-            known = {
-                path
-                for table, column in _PATHS
-                for path in connection.scalars(sa.select(column).where(table.c.model == model))
-            }
-            orphans = [path for path in candidates if files.relative(path) not in known]
-            files.remove(orphans)
-        removed.extend(orphans)
+            known = _catalogued(connection, model)
+            unknown = [path for path in candidates if files.relative(path) not in known]
+            files.remove(unknown)
+        removed.extend(unknown)
     return removed
+
+
+def orphans(database: Database, files: FactFiles) -> list[Path]:
+    """List what `sweep` would remove, and remove nothing."""
+    found: list[Path] = []
+    for model, candidates in files.orphans().items():
+        with database.reading() as connection:
+            known = _catalogued(connection, model)
+        found.extend(path for path in candidates if files.relative(path) not in known)
+    return found
+
+
+def _catalogued(connection: sa.Connection, model: str) -> set[str]:
+    return {
+        path
+        for table, column in _PATHS
+        for path in connection.scalars(sa.select(column).where(table.c.model == model))
+    }
