@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from tests.unit.core.drift.frames import grid_of, rows, specification
 
-from iris_ct.core.drift.binning import Codes, Floats
-from iris_ct.core.drift.grid import MAX_CATEGORIES, Grid, grid_from_bytes, learn_grid
+from iris_ct.core.drift.binning import MAX_NAMES, Codes, Floats
+from iris_ct.core.drift.grid import Grid, grid_from_bytes, learn_grid
 from iris_ct.core.errors import IntegrityError, SchemaMismatchError
 
 
@@ -93,8 +93,17 @@ def test_minus_zero_is_zero() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [[None] * 10, [np.nan] * 10, [5.0] * 10, [0.0] * 10, [np.inf] * 10, [1e308, -1e308] * 5],
-    ids=["null", "nan", "constant", "zero", "infinite", "widest"],
+    [
+        [None] * 10,
+        [np.nan] * 10,
+        [5.0] * 10,
+        [0.0] * 10,
+        [np.inf] * 10,
+        [1e308, -1e308] * 5,
+        [1.797e308] * 10,
+        [5e-324] * 10,
+    ],
+    ids=["null", "nan", "constant", "zero", "infinite", "widest", "largest", "smallest"],
 )
 def test_a_grid_is_learnt_from_anything(values: list[float | None]) -> None:
     frame = rows(10, x=pl.Series(values, dtype=pl.Float64))
@@ -121,7 +130,7 @@ def test_the_most_frequent_names_are_kept() -> None:
 
     kept = grid_of(rows(1_003, c=names), c="categorical").columns[0].names
 
-    assert len(kept) == MAX_CATEGORIES
+    assert len(kept) == MAX_NAMES
     assert kept[:2] == ("often", "n0000")
 
 

@@ -114,6 +114,17 @@ def test_new_categories_are_told() -> None:
     assert finding(report, "c").unseen_now == 0.5
 
 
+def test_categories_that_came_after_the_first_rows_are_still_told_apart() -> None:
+    grid = grid_of(rows(10, c=["january"] * 10), c="categorical")
+    reference = summarise(rows(2_000, c=["may", "june"] * 1_000), grid)
+    current = summarise(rows(1_000, c=["july"] * 1_000), grid)
+
+    report = compare_windows(reference, current, policy=POLICY)
+
+    assert finding(report, "c").reason == "shifted"
+    assert finding(report, "c").unseen_before == 1.0
+
+
 def test_values_that_go_missing_are_told() -> None:
     current = pl.Series([None, 1.0, 2.0, 3.0] * 250)
     report = compare(rows(4_000, x=[1.0, 2.0, 3.0, 2.0] * 1_000), rows(1_000, x=current))

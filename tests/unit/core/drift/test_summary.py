@@ -32,7 +32,8 @@ def test_names_booleans_and_missing_values_are_counted() -> None:
 
     summary = summarise(frame.with_columns(c=pl.Series(["a", "new", None, "a"] * 2)), grid)
 
-    assert column_counts(summary, "c").tolist() == [4, 0, 2, 2]  # a, b, other, missing
+    a, b, *other, missing = column_counts(summary, "c").tolist()
+    assert (a, b, sum(other), missing) == (4, 0, 2, 2)
     assert column_counts(summary, "b").tolist() == [2, 4, 2]  # false, true, missing
 
 

@@ -9,6 +9,7 @@ million steps; what lies nearer or farther has the first or the last key.
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -77,11 +78,18 @@ def code_table(starts: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int16]:
     return np.repeat(np.arange(len(lengths), dtype=np.int16), lengths)
 
 
+MAX_NAMES = 250
+"""Names that are counted one by one."""
+N_OTHER = 32
+"""Codes of names outside the known list, by their checksum: categories that appear later are
+mostly still told apart, though not by name. A full list needs only the first of them."""
+
+
 class NameCodes:
-    """Codes of category names: their place in a known list, then "other", then missing.
+    """Codes of category names: their place in a known list, then `N_OTHER` codes, then missing.
 
     Names are found by the 64-bit hash that Polars gives them in this process; the hash itself
-    is never kept, so results do not depend on its version. Used by one thread at a time.
+    is never kept, so results do not depend on its version. Immutable.
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -96,16 +104,29 @@ class NameCodes:
         self._codes[leading] = np.arange(len(names))
 
     def codes(self, values: pl.Series) -> Codes:
-        """Give the code of each value; ``n_names`` is "other", ``n_names + 1`` is missing."""
+        """Give the code of each value, in a new array."""
         text = values if values.dtype == pl.String else values.cast(pl.String)
         hashes = text.hash().to_numpy()
         leading = hashes >> self._shift
         codes = np.take(self._codes, leading, mode="clip")
         unknown = np.take(self._hashes, leading, mode="clip") != hashes
         if unknown.any():
-            codes[unknown] = self.n_names
+            codes[unknown] = self._other_codes(text.filter(pl.Series(unknown)))
         if text.null_count():
-            codes[text.is_null().to_numpy()] = self.n_names + 1
+            codes[text.is_null().to_numpy()] = self.n_names + N_OTHER
+        return codes
+
+    def _other_codes(self, names: pl.Series) -> Codes:
+        """Give unknown names one of the codes after the known ones; missing ones any of them."""
+        if self.n_names >= MAX_NAMES:
+            # So many names: telling rare ones apart is worth less than the time it takes.
+            return np.full(len(names), self.n_names, dtype=np.intp)
+        distinct = names.unique().drop_nulls()
+        checksums = [zlib.crc32(name.encode()) % N_OTHER for name in distinct]
+        codes: Codes = (
+            names.replace_strict(distinct, checksums, default=0, return_dtype=pl.Int64).to_numpy()
+            + self.n_names
+        )
         return codes
 
 

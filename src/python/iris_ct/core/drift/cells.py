@@ -43,7 +43,7 @@ class Column:
     ----------
     first, n_codes : int
         Its counts are ``counts[:, first : first + n_codes]``; the last one is what is missing,
-        the last but one of a categorical column is "other".
+        the `N_OTHER` ones before it are unknown names in a categorical column.
     number : int
         Place among the columns with moments, or -1.
     centre, unit : float

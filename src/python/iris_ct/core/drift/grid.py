@@ -18,7 +18,16 @@ import numpy.typing as npt
 import polars as pl
 
 from iris_ct.core.canonical import canonical_json
-from iris_ct.core.drift.binning import N_KEYS, Codes, Floats, NameCodes, code_table, keys
+from iris_ct.core.drift.binning import (
+    MAX_NAMES,
+    N_KEYS,
+    N_OTHER,
+    Codes,
+    Floats,
+    NameCodes,
+    code_table,
+    keys,
+)
 from iris_ct.core.errors import IntegrityError, SchemaMismatchError
 from iris_ct.core.specification import FeatureKind, Specification
 
@@ -26,8 +35,6 @@ Role = Literal["feature", "target"]
 
 N_QUANTILES = 160
 """Cells of equal share in the first rows; with the tails a feature has at most 252."""
-MAX_CATEGORIES = 250
-"""Names that are counted one by one; the rest is "other"."""
 # Beyond the outer quantiles: 32 equal cells over two spans, then cells that grow by the square
 # root of two out to 256 spans, so that a later shift is seen wherever it goes.
 _LINEAR_TAIL = np.arange(1, 33) / 16.0
@@ -76,7 +83,7 @@ class FeatureGrid:
         """Cells of this column; the last one counts what is missing."""
         if self.is_number:
             return len(self.starts) + 2
-        return 3 if self.kind == "boolean" else len(self.names) + 2
+        return 3 if self.kind == "boolean" else len(self.names) + N_OTHER + 1
 
     def steps(self, values: Floats) -> Floats:
         """Give a new array of distances from the centre in steps; NaN stays."""
@@ -213,7 +220,8 @@ def _learn_column(
     finite = finite[np.isfinite(finite)]
     centre, span = _centre_and_span(finite)
     unit = 2.0 ** math.ceil(math.log2(span / _STEPS_PER_SPAN))
-    centre = unit * float(np.rint(centre / unit))
+    rounded = unit * float(np.rint(centre / unit))
+    centre = rounded if math.isfinite(rounded) else 0.0
     steps = FeatureGrid(name, role, kind, centre, unit).steps(finite)
     starts = tuple(int(key) for key in _starts(steps, span / unit))
     return FeatureGrid(name, role, kind, centre, unit, starts)
@@ -237,9 +245,9 @@ def _frequent_names(values: pl.Series, allowed: tuple[str, ...]) -> tuple[str, .
         .group_by("name")
         .len()
         .sort(["len", "name"], descending=[True, False])
-        .head(MAX_CATEGORIES)["name"]
+        .head(MAX_NAMES)["name"]
     )
-    return tuple(dict.fromkeys((*allowed, *found)))[:MAX_CATEGORIES]
+    return tuple(dict.fromkeys((*allowed, *found)))[:MAX_NAMES]
 
 
 def _centre_and_span(values: Floats) -> tuple[float, float]:

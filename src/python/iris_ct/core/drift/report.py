@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from iris_ct.core.canonical import finite
-from iris_ct.core.drift.binning import Ints
+from iris_ct.core.drift.binning import N_OTHER, Ints
 from iris_ct.core.drift.cells import Column, Summary
 from iris_ct.core.drift.grid import Role
 from iris_ct.core.drift.statistics import (
@@ -30,6 +30,9 @@ from iris_ct.core.drift.statistics import (
 from iris_ct.core.errors import IntegrityError
 from iris_ct.core.policy import DriftPolicy
 from iris_ct.core.specification import FeatureKind
+
+# Places of a column's last codes.
+_MISSING, _UNSEEN = slice(-1, None), slice(-1 - N_OTHER, -1)
 
 Status = Literal["measured", "insufficient"]
 Reason = Literal[
@@ -308,15 +311,15 @@ def _shares(pair: _Pair) -> dict[str, Any]:
         "name": column.name,
         "role": column.role,
         "kind": column.kind,
-        "missing_before": _share(pair.reference, -1),
-        "missing_now": _share(pair.current, -1),
-        "unseen_before": _share(pair.reference, -2) if categorical else None,
-        "unseen_now": _share(pair.current, -2) if categorical else None,
+        "missing_before": _share(pair.reference, _MISSING),
+        "missing_now": _share(pair.current, _MISSING),
+        "unseen_before": _share(pair.reference, _UNSEEN) if categorical else None,
+        "unseen_now": _share(pair.current, _UNSEEN) if categorical else None,
     }
 
 
-def _share(counts: Ints, code: int) -> float:
-    return float(counts[code] / max(1, counts.sum()))
+def _share(counts: Ints, codes: slice) -> float:
+    return float(counts[codes].sum() / max(1, counts.sum()))
 
 
 def _mean_shift(column: Column, reference: Summary, current: Summary) -> float | None:
@@ -335,16 +338,16 @@ def _reason(pair: _Pair, psi: float, *, real: bool, drifted: bool) -> Reason:
         return "within_chance"
     if not drifted:
         return "small"
-    if pair.column.role == "feature" and _part_of(pair, -1) > psi / 2:
+    if pair.column.role == "feature" and _part_of(pair, _MISSING) > psi / 2:
         return "missing_moved"
-    if pair.column.kind == "categorical" and _part_of(pair, -2) > psi / 2:
+    if pair.column.kind == "categorical" and _part_of(pair, _UNSEEN) > psi / 2:
         return "new_categories"
     return "shifted"
 
 
-def _part_of(pair: _Pair, code: int) -> float:
-    """Give the PSI of one code against all others."""
-    r, c = int(pair.reference[code]), int(pair.current[code])
+def _part_of(pair: _Pair, codes: slice) -> float:
+    """Give the PSI of some codes together against all others."""
+    r, c = int(pair.reference[codes].sum()), int(pair.current[codes].sum())
     return population_stability_index(
         np.array([r, int(pair.reference.sum()) - r]), np.array([c, int(pair.current.sum()) - c])
     )
