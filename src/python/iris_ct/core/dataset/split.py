@@ -77,7 +77,7 @@ def assign_roles(
     policy : GatePolicy
         Shares and the smallest holdout.
     first : bool
-        A first model: `GatePolicy.first_holdout_share` counts.
+        A first model: `GatePolicy.first_holdout_share` counts until rows have been spent.
 
     Returns
     -------
@@ -85,7 +85,8 @@ def assign_roles(
         With ``n_holdout`` 0 and ``needed`` above 0 when there are too few fresh rows; then all
         rows may train.
     """
-    share = policy.first_holdout_share if first else policy.holdout_share
+    # After a first model was refused, plenty of rows train already: the newer ones may judge.
+    share = policy.first_holdout_share if first and not spent else policy.holdout_share
     after = _lowest if fresh_after is None else fresh_after
     unspent_after = max([after, *(last for _, last in spent)])
     units = _Rows(positions) if groups is None else _Groups(positions, groups)

@@ -181,10 +181,22 @@ def _not_reused(reused: bool, accepted: bool) -> _Answer:
 
 
 def _loss(compared: PairedComparison, kind: Kind, policy: GatePolicy) -> Iterable[_Answer]:
-    """Ask the question of each kind: beat the baseline, not worse, or clearly better."""
-    change, high = finite(compared.change), finite(compared.high)
+    """Ask the question of each kind: better than the baseline, not worse, or clearly better."""
+    change = finite(compared.change)
+    if kind == "first":
+        yield _Answer(
+            Check(
+                "loss_change",
+                change,
+                0.0,
+                compared.change < 0.0,
+                "relative loss change against the naive baseline below",
+            ),
+            "reject",
+            "no better than the naive baseline",
+        )
+        return
     if kind == "refresh":
-        worse: Outcome = "reject" if compared.low > policy.margin else "hold"
         yield _Answer(
             Check(
                 "loss_change",
@@ -193,34 +205,32 @@ def _loss(compared: PairedComparison, kind: Kind, policy: GatePolicy) -> Iterabl
                 compared.change <= policy.margin,
                 "relative loss change against the champion at most",
             ),
-            worse,
+            "reject" if compared.low > policy.margin else "hold",
             "worse than the champion by more than the margin",
         )
         return
-    name = "baseline" if kind == "first" else "champion"
-    gain = 0.0 if kind == "first" else policy.min_gain
-    failure: Outcome = "reject" if kind == "first" or compared.low > 0.0 else "hold"
+    failure: Outcome = "reject" if compared.low > 0.0 else "hold"
     yield _Answer(
         Check(
             "loss_change",
             change,
-            -gain,
-            compared.change <= -gain and compared.change < 0.0,
-            f"relative loss change against the {name} at most, and below zero",
+            -policy.min_gain,
+            compared.change <= -policy.min_gain,
+            "relative loss change against the champion at most",
         ),
         failure,
-        f"no better than the {name}" if gain == 0.0 else f"gain over the {name} is too small",
+        "its gain over the champion is too small",
     )
     yield _Answer(
         Check(
             "loss_change_high",
-            high,
+            finite(compared.high),
             0.0,
-            compared.high < 0.0,
-            f"upper end of the interval of the change against the {name} below",
+            compared.high <= 0.0,
+            "upper end of the interval of the change at most",
         ),
         failure,
-        f"its gain over the {name} may be chance",
+        "its gain over the champion may be chance",
     )
 
 

@@ -62,7 +62,6 @@ def train_and_predict(
         rows,
         specification,
         choice=choice,
-        rounds=specification.training.rounds,
         on_progress=on_progress,
     )
 
@@ -87,8 +86,7 @@ def refit(
         table,
         rows,
         specification,
-        choice=WindowChoice(window, (), ()),
-        rounds=rounds,
+        choice=WindowChoice(window, rounds, (), ()),
         on_progress=on_progress,
         is_refit=True,
     )
@@ -100,7 +98,6 @@ def _fit_rows(
     specification: Specification,
     *,
     choice: WindowChoice,
-    rounds: int,
     on_progress: Progress,
     is_refit: bool = False,
 ) -> TrainingResult:
@@ -114,7 +111,7 @@ def _fit_rows(
         table,
         rows,
         specification,
-        rounds=rounds,
+        rounds=choice.rounds,
         on_progress=lambda share: on_progress("fit", share),
     )
     return TrainingResult(

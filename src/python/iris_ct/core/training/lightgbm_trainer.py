@@ -20,6 +20,9 @@ from iris_ct.core.training.table import Rows, TrainingTable, as_run
 # LightGBM's text refuses these in names and splits them at blanks.
 _NOT_IN_NAMES = re.compile(r'[\s,:"\[\]{}]')
 
+# Rounds without a smaller loss on the watched rows after which boosting stops.
+PATIENCE_ROUNDS = 25
+
 Progress = Callable[[float], None]
 
 
@@ -31,6 +34,8 @@ class Fit:
     ----------
     model_text : str
         LightGBM's native text.
+    rounds : int
+        Boosting rounds in the text; with watched rows those up to their smallest loss.
     curve : tuple of float
         Loss on the watched rows after each round; empty if none were watched.
     importances : dict
@@ -59,9 +64,10 @@ def fit(
     rows : ndarray of shape (n,)
         Ascending indices of the training rows.
     rounds : int
-        Boosting rounds.
+        Boosting rounds at most.
     watch : ndarray, optional
-        Indices of rows on which the loss is measured after each round.
+        Indices of rows on which the loss is measured after each round. Boosting stops when it
+        has not fallen for some rounds, and only the rounds up to the smallest loss are kept.
     on_progress : callable, optional
         Called with the share of rounds done.
 
@@ -79,12 +85,13 @@ def fit(
     curve: list[float] = []
     try:
         data = _dataset(table, rows, target, parameters)
+        watching = _watching(table, watch, specification, data)
         booster = lgb.train(
             parameters,
             data,
             num_boost_round=rounds,
-            callbacks=_callbacks(rounds, curve, on_progress),
-            **_watching(table, watch, specification, data),
+            callbacks=_callbacks(rounds, curve, on_progress, is_watched=bool(watching)),
+            **watching,
         )
     except lgb.basic.LightGBMError as error:
         raise TrainingFailedError(
@@ -95,10 +102,11 @@ def fit(
     booster.pandas_categorical = [
         list(f.categories) for f in table.encoding.features if f.kind == "categorical"
     ]
-    gain = booster.feature_importance("gain")
+    kept = booster.best_iteration if watching else booster.current_iteration()
+    gain = booster.feature_importance("gain", iteration=kept)
     return Fit(
-        model_text=booster.model_to_string(num_iteration=-1),
-        rounds=booster.current_iteration(),
+        model_text=booster.model_to_string(num_iteration=kept),
+        rounds=kept,
         curve=tuple(curve),
         importances=dict(zip(table.encoding.columns, gain.tolist(), strict=True)),
     )
@@ -195,14 +203,17 @@ def _watching(
     }
 
 
-def _callbacks(rounds: int, curve: list[float], on_progress: Progress | None) -> list[Any]:
+def _callbacks(
+    rounds: int, curve: list[float], on_progress: Progress | None, *, is_watched: bool
+) -> list[Any]:
     def keep(environment: Any) -> None:
         if environment.evaluation_result_list:
             curve.append(float(environment.evaluation_result_list[0][2]))
         if on_progress is not None:
             on_progress((environment.iteration + 1) / rounds)
 
-    return [keep]
+    stopping = [lgb.early_stopping(PATIENCE_ROUNDS, verbose=False)] if is_watched else []
+    return [keep, *stopping]
 
 
 def safe_names(names: Sequence[str]) -> list[str]:

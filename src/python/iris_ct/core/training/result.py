@@ -23,7 +23,7 @@ class TrainingResult:
     n_rows, fit_from, fit_until : int
         Training rows; their smallest and largest event position.
     candidates : tuple of mapping
-        Each window that was compared: ``window``, ``same_as``, ``n_rows``, ``loss``,
+        Each window that was compared: ``window``, ``same_as``, ``n_rows``, ``rounds``, ``loss``,
         ``change``, ``low``, ``high`` (against the preferred one) and ``chosen``.
     curve : tuple of float
         Loss of the chosen window's comparison fit on the validation block after each round.

@@ -24,6 +24,7 @@ class WindowChoice:
     """The chosen window and everything it was compared with."""
 
     window: str
+    rounds: int
     candidates: tuple[dict[str, Any], ...]
     curve: tuple[float, ...]
 
@@ -49,6 +50,7 @@ def choose_window(
     Windows end where the block begins. Those with the same rows are fitted once. The preferred
     window (the champion's; for a first model the one with the smallest loss) is kept unless
     another one is clearly better: the whole interval of the paired difference is below zero.
+    The boosting rounds are those after which the chosen window's loss on the block was smallest.
 
     Parameters
     ----------
@@ -58,14 +60,16 @@ def choose_window(
     Returns
     -------
     WindowChoice
-        Without a block, or when only one set of rows is left, nothing is fitted.
+        Without a block nothing is fitted; the longest window and all rounds are taken then.
     """
     distinct = _distinct(table, specification, preferred)
     block = table.block
-    if len(distinct) == 1 or block.size < MIN_BLOCKS:
-        window = distinct[0][0]
-        kept = preferred if preferred in specification.windows else window
-        return WindowChoice(str(kept), tuple(_untried(distinct, str(kept))), ())
+    if block.size < MIN_BLOCKS:
+        names = [name for _, same, _ in distinct for name in same]
+        kept = preferred if preferred in names else distinct[0][0]
+        return WindowChoice(
+            str(kept), specification.training.rounds, tuple(_untried(distinct, str(kept))), ()
+        )
     fitted = []
     for number, (window, same, rows) in enumerate(distinct):
         candidate = _try(table, specification, window, same, rows, block)
@@ -109,6 +113,7 @@ def _untried(
             "window": window,
             "same_as": [name for name in same if name != window],
             "n_rows": int(rows.size),
+            "rounds": None,
             "loss": None,
             "change": None,
             "low": None,
@@ -166,6 +171,7 @@ def _choose(
     chosen = best if compared[best.window].high < 0 else base
     return WindowChoice(
         window=chosen.window,
+        rounds=chosen.fit.rounds,
         candidates=tuple(_content(c, metric, compared[c.window], c is chosen) for c in fitted),
         curve=chosen.fit.curve,
     )
@@ -179,6 +185,7 @@ def _content(
         "window": candidate.window,
         "same_as": [name for name in candidate.same if name != candidate.window],
         "n_rows": candidate.n_rows,
+        "rounds": candidate.fit.rounds,
         "loss": mean_loss(metric, candidate.losses),
         **{name: numbers[name] for name in ("change", "low", "high")},
         "chosen": chosen,
