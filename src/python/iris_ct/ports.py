@@ -189,6 +189,10 @@ class BatchStore(Protocol):
         """Remove files that were written but never catalogued; list them."""
         ...
 
+    def orphans(self) -> list[Path]:
+        """List the files that `sweep` would remove."""
+        ...
+
 
 class SnapshotStore(Protocol):
     """Rows joined with corrections and labels, as of an arrival."""

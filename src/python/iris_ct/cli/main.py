@@ -60,6 +60,9 @@ def main(arguments: Sequence[str]) -> int:
 
         print(version("iris-ct"))
         return DONE
+    if tokens[0] not in {verb.name for verb in VERBS}:
+        print(_unknown_verb(tokens[0]), file=sys.stderr)
+        return MISUSED
     try:
         return _run(tokens)
     except TerminatedError:
@@ -113,9 +116,7 @@ def _run(tokens: list[str]) -> int:
             tokens, exit_on_error=False, print_error=False, result_action="return_value"
         )
     except CycloptsError as error:
-        verb = tokens[0] if tokens[0] in {verb.name for verb in VERBS} else ""
-        see = f"ct {verb} --help" if verb else "ct --help"
-        print(f"{error}\nSee '{see}'.", file=sys.stderr)
+        print(f"{error}\nSee 'ct {tokens[0]} --help'.", file=sys.stderr)
         return MISUSED
     except Exception as error:
         failure = exit_code(error)
@@ -124,6 +125,15 @@ def _run(tokens: list[str]) -> int:
         print(f"{error}", file=sys.stderr)
         return failure
     return code if isinstance(code, int) else DONE
+
+
+def _unknown_verb(said: str) -> str:
+    from difflib import get_close_matches
+
+    names = [verb.name for verb in VERBS]
+    near = get_close_matches(said, names, n=1)
+    meant = f" Perhaps you meant '{near[0]}'." if near else ""
+    return f"ct has no verb '{said}'.{meant} It has: {', '.join(names)}."
 
 
 def exit_code(error: Exception) -> int | None:

@@ -169,9 +169,9 @@ def _from_run(name: str, run: ImportedRun, source: Path | None, wanted: Wanted) 
 def _check_columns(
     run: ImportedRun, features: Sequence[Feature], proposal: Proposal, source: Path
 ) -> None:
-    there = {column.name for column in proposal.columns}
-    roles = {proposal.content.get("event_time"), proposal.content.get("group")}
-    there |= roles | set(proposal.content.get("key", ()))
+    said = proposal.content
+    roles = (said.get("event_time"), said.get("group"), *said.get("key", ()))
+    there = {*(column.name for column in proposal.columns), *roles}
     absent = [feature.name for feature in features if feature.name not in there]
     if absent:
         raise SpecificationError(
