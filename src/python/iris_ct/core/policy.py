@@ -29,10 +29,6 @@ class DataPolicy(Policy):
     max_bad_share: Share = Field(
         0.10, description="Share of bad rows above which the whole batch is quarantined."
     )
-    unseen_category: Literal["accept", "quarantine"] = Field(
-        "accept",
-        description="What happens to a category outside 'allowed' when none is declared: accepted.",
-    )
 
 
 class DriftPolicy(Policy):

@@ -55,13 +55,17 @@ class Feature(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    kind: FeatureKind
-    min: float | None = None
-    max: float | None = None
-    allowed: tuple[str, ...] | None = None
-    nullable: bool = True
-    parts: tuple[DatetimePart, ...] = ()
+    name: str = Field(description="Name of the column; in TOML, the key of the line.")
+    kind: FeatureKind = Field(description="How the column is read and what a model sees of it.")
+    min: float | None = Field(None, description="Smallest allowed number; for numeric only.")
+    max: float | None = Field(None, description="Largest allowed number; for numeric only.")
+    allowed: tuple[str, ...] | None = Field(
+        None, description="All allowed categories; for categorical only. Default: any."
+    )
+    nullable: bool = Field(True, description="A missing value is allowed.")
+    parts: tuple[DatetimePart, ...] = Field(
+        (), description="What a model sees of a time, in the model's time zone; for datetime only."
+    )
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
@@ -96,17 +100,38 @@ class Specification(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    task: Task
-    target: str
-    positive: str | None = None
-    key: tuple[str, ...] = ()
-    event_time: str | None = None
-    time_zone: str = "UTC"
-    group: str | None = None
-    label_delay: Span | None = None
-    on_duplicate: Literal["replace", "keep", "reject"] = "replace"
-    features: Annotated[tuple[Feature, ...], Field(min_length=1)]
+    name: str = Field(description="Name of the model; by default the name of the file.")
+    task: Task = Field(description="What is predicted: a number, one of two classes, a class.")
+    target: str = Field(description="Column to predict; rows without it wait for their label.")
+    positive: str | None = Field(
+        None,
+        description="For binary: the class whose probability is given; default the last in sorted "
+        "order.",
+    )
+    key: tuple[str, ...] = Field(
+        (),
+        description="Columns that identify a row over time; default the row's place in its batch.",
+    )
+    event_time: str | None = Field(
+        None, description="Column of the time at which a row happened; default the arrival order."
+    )
+    time_zone: str = Field("UTC", description="IANA zone of the times that carry none themselves.")
+    group: str | None = Field(
+        None, description="Column whose equal rows are never split between training and holdout."
+    )
+    label_delay: Span | None = Field(
+        None,
+        description="Age below which a label is not trusted; younger rows are in no training, no "
+        "holdout and no error statistic.",
+    )
+    on_duplicate: Literal["replace", "keep", "reject"] = Field(
+        "replace",
+        description="What a row with a known key does: it replaces the earlier one, is stored "
+        "without effect, or is bad.",
+    )
+    features: Annotated[tuple[Feature, ...], Field(min_length=1)] = Field(
+        description="The input columns, in the order in which a model sees them."
+    )
     data: DataPolicy = DataPolicy()
     drift: DriftPolicy = DriftPolicy()
     trigger: TriggerPolicy = TriggerPolicy()
