@@ -124,7 +124,9 @@ def test_the_plot_is_an_image_and_a_page_without_a_network(demo: Demo) -> None:
     assert image.startswith(b"\x89PNG")
     page = (demo.home / "demo" / "bikes.html").read_text()
     assert all(month in page for month in ROWS)
-    assert re.findall(r"(?:src|href)=\"(?!#)[^\"]*\"|url\((?!#)[^)]*\)|@import|<script", page) == []
+    assert (
+        re.findall(r"(?:src|href)=\"(?!#)[^\"]*\"|url\((?!#)[^)]*\)|@import|<script", page) == []
+    )
 
 
 def test_the_lines_fit_a_hundred_columns_and_carry_no_escapes(printed: tuple[Demo, str]) -> None:

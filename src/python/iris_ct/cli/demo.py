@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from iris_ct.cli.options import HOME, Home
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -22,11 +24,13 @@ def demo(
     keep: Path | None = None,
     json: Path | None = None,
     months: Annotated[int, Parameter(validator=Number(gte=1, lte=24))] = 24,
+    home: Home = HOME,
 ) -> None:
     """Hand two years of bike rentals over, month by month, and show what retraining was worth.
 
     Real data (examples/bike_sharing) goes through the inbox of a home of its own; nothing else
-    is touched. Ends with the totals and a plot.
+    is touched. Ends with the totals and a plot, which is written to --keep, or else below the
+    home that --home names.
 
     Example: ct demo --keep bikes
 
@@ -47,11 +51,12 @@ def demo(
     from iris_ct.demo.journey import run_demo
     from iris_ct.demo.report import write_json, write_report
 
+    home.choose()
     console = Console(highlight=False)
     reports = load_settings().root / "demo" if keep is None else keep.resolve() / "demo"
-    with _home(keep) as home:
-        view.print_head(console, home, kept=keep is not None)
-        result = run_demo(home, n_months=months, on_month=lambda m: view.print_month(console, m))
+    with _place(keep) as place:
+        view.print_head(console, place, kept=keep is not None)
+        result = run_demo(place, n_months=months, on_month=lambda m: view.print_month(console, m))
     report = write_report(result, reports)
     if json is not None:
         write_json(result, json)
@@ -72,7 +77,7 @@ def _print_end(console: Console, result: DemoResult, files: list[Path]) -> None:
 
 
 @contextmanager
-def _home(keep: Path | None) -> Iterator[Path]:
+def _place(keep: Path | None) -> Iterator[Path]:
     """Give the directory of the home; a temporary one goes at the end."""
     if keep is not None:
         yield keep.resolve()

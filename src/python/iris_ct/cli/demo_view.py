@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
+
+from iris_ct.cli.rendering import show_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,20 +60,21 @@ def print_month(console: Console, month: MonthFacts) -> None:
 
 def print_totals(console: Console, result: DemoResult) -> None:
     """Print the closing table: both errors, by half-year and in all."""
-    table = Table(title="Mean absolute error, bikes an hour", title_justify="left")
-    for name in ("period", "rows", "served", "frozen", "difference"):
-        table.add_column(name, justify="left" if name == "period" else "right")
+    rows = []
     for period, months in _half_years(result.months).items():
         n_rows = sum(month.rows for month in months)
         served = sum(month.rows * (month.served_mae or 0.0) for month in months) / n_rows
         frozen = sum(month.rows * (month.frozen_mae or 0.0) for month in months) / n_rows
-        table.add_row(*_errors(period, n_rows, served, frozen))
+        rows.append(_errors(period, n_rows, served, frozen))
     if result.served_mae is not None and result.frozen_mae is not None:
         n_rows = sum(month.rows for month in result.months if month.served_mae is not None)
-        table.add_section()
-        table.add_row(*_errors("all", n_rows, result.served_mae, result.frozen_mae))
+        rows.append(_errors("all", n_rows, result.served_mae, result.frozen_mae))
     console.print()
-    console.print(table)
+    show_table(
+        ("error (MAE)", "   rows", " served", " frozen", "difference"),
+        rows,
+        empty="No champion served yet, so there is no error to compare.",
+    )
     console.print()
 
 
@@ -112,7 +114,8 @@ def _error(mae: float | None) -> str:
 
 
 def _errors(period: str, n_rows: int, served: float, frozen: float) -> tuple[str, ...]:
-    return period, str(n_rows), f"{served:.1f}", f"{frozen:.1f}", f"{served / frozen - 1:+.0%}"
+    change = served / frozen - 1.0
+    return period, f"{n_rows:>7}", f"{served:>7.1f}", f"{frozen:>7.1f}", f"{change:>+10.0%}"
 
 
 def _half_years(months: Sequence[MonthFacts]) -> dict[str, list[MonthFacts]]:

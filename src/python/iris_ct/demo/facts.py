@@ -75,8 +75,8 @@ class DemoResult:
             lines += [
                 f"Served error (MAE): {self.served_mae:.1f} bikes an hour over {n_rows} rows, each "
                 "predicted before it trained a model.",
-                f"First model, frozen: {self.frozen_mae:.1f} on the same rows. Continuous training "
-                f"took {share:.0%} of its error away.",
+                f"First model, frozen: {self.frozen_mae:.1f} on the same rows; the served error is "
+                f"{share:.0%} smaller.",
             ]
         lines.append(
             f"{self.trainings} trainings: {self.promotions} promoted, {self.rejections} rejected, "

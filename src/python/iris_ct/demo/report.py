@@ -87,6 +87,7 @@ def _draw(months: Sequence[MonthFacts]) -> Figure:
     )
     axes.set_ylabel("error on the arriving month\n(MAE, bikes an hour)")
     axes.set_ylim(bottom=0)
+    axes.set_xlim(-0.5, len(names) - 0.5)
     axes.tick_params(axis="x", rotation=60)
     axes.grid(axis="y", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,68 @@
+# Everything a newcomer needs; `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup-done
+SPELLED := README.md CHANGELOG.md CONTRIBUTING.md docs src tests examples Makefile .ci
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1|/' | \
+		while IFS='|' read -r target text; do printf '%-14s %s\n' "$$target" "$$text"; done
+
+setup: $(STAMP)  ## make .venv and install the locked packages into it
+
+demo: setup  ## two years of bike rentals, month by month (ARGS="--keep DIR" keeps the home)
+	@$(BIN)/ct demo $(ARGS)
+
+test: setup  ## run the tests (ARGS="-k drift" picks some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup  ## lint, format, types, import contracts, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell $(SPELLED)
+
+bench: setup  ## run the benchmarks and write what they measured
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+# uv does not read pip's configuration, so the index that pip uses is handed over.
+lock:  ## choose the packages' versions anew (ARGS="--upgrade" takes newer ones)
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock
+	@build/lock/bin/pip install --quiet --disable-pip-version-check uv
+	@index=$$(build/lock/bin/pip config get global.index-url 2>/dev/null || true); \
+	UV_PYTHON_DOWNLOADS=never build/lock/bin/uv pip compile pyproject.toml \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--extra postgresql --group dev --no-header --quiet \
+		$${index:+--default-index "$$index"} $(ARGS) --output-file requirements.lock > /dev/null
+	@sed -i '1i # Made by `make lock`; universal for Python 3.11 to 3.13. Do not edit.' requirements.lock
+
+clean:  ## remove the environment and what tools have cached
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache .grimp_cache
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { \
+		echo "$(PYTHON) is not there. Python 3.11, 3.12 or 3.13 is needed; name another one with"; \
+		echo "  make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "$(PYTHON) is $$($(PYTHON) --version). Python 3.11, 3.12 or 3.13 is needed; name one with"; \
+		echo "  make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+		echo "The venv module of $(PYTHON) is missing. On Debian and Ubuntu:"; \
+		echo "  apt-get install python3-venv"; exit 1; }
+	@echo "Making $(VENV) and installing the locked packages; the first time takes some minutes."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet --require-hashes -r requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c 'import lightgbm' 2> /dev/null || { \
+		echo "LightGBM cannot be loaded; most often libgomp.so.1 is missing. On Debian and Ubuntu:"; \
+		echo "  apt-get install libgomp1"; \
+		echo "'$(BIN)/ct doctor' checks the rest."; exit 1; }
+	@touch $(STAMP)
