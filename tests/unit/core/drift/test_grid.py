@@ -139,14 +139,6 @@ def test_a_missing_feature_is_named() -> None:
         learn_grid(rows(10), specification(x="numeric", z="numeric"))
 
 
-def test_a_grid_serves_specifications_with_the_same_columns_only() -> None:
-    grid = grid_of(rows(10))
-
-    assert grid.serves(specification(x="numeric"))
-    assert not grid.serves(specification(x="categorical"))
-    assert not grid.serves(specification(x="numeric", z="numeric"))
-
-
 def test_datetimes_are_counted_in_seconds() -> None:
     times = [datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 3, tzinfo=UTC)] * 5
     grid = grid_of(rows(10, d=pl.Series(times)), d="datetime")

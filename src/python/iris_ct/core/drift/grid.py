@@ -140,11 +140,6 @@ class Grid:
         """SHA-256 of the bytes: only counts of the same grid can be merged or compared."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
-    def serves(self, specification: Specification) -> bool:
-        """Tell whether this grid counts exactly the columns of a specification."""
-        wanted = [(name, role, kind) for name, role, kind in _columns(specification)]
-        return wanted == [(c.name, c.role, c.kind) for c in self.columns]
-
 
 def grid_from_bytes(content: bytes) -> Grid:
     """Read a grid back; `IntegrityError` if the bytes are no grid."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from iris_ct.core.drift.binning import Ints
 from iris_ct.core.drift.cells import (
-    Counts,
-    Layout,
     Summary,
     add_cells,
     smallest_counts,
@@ -19,6 +17,7 @@ from iris_ct.core.drift.cells import (
 from iris_ct.core.drift.sample import smallest_rows
 from iris_ct.core.errors import IntegrityError
 
+# Cells that are held before they are added up; more would not be faster.
 _STACK_CELLS = 256
 
 
@@ -52,18 +51,24 @@ def merge_summaries(
     """
     if not summaries:
         raise ValueError("Nothing to merge: expected at least one summary, found none.")
-    read = [s if isinstance(s, Summary) else summary_from_bytes(s) for s in summaries]
-    _check_grids([summary.layout for summary in read])
-    chosen = [_within(summary, from_position, to_position) for summary in read]
-    return _one_cell([summary for summary in chosen if summary.n_cells] or chosen[:1])
+    # Added up as they are read, so that memory does not grow with the number of batches.
+    stack: list[Summary] = []
+    n_cells = 0
+    for stored in summaries:
+        summary = stored if isinstance(stored, Summary) else summary_from_bytes(stored)
+        _check_grid(summary, stack)
+        stack.append(_within(summary, from_position, to_position))
+        n_cells += stack[-1].n_cells
+        if n_cells >= _STACK_CELLS:
+            stack, n_cells = [_one_cell(stack)], 1
+    return _one_cell(stack)
 
 
-def _check_grids(layouts: list[Layout]) -> None:
-    digests = {layout.grid_digest for layout in layouts}
-    if len(digests) > 1:
+def _check_grid(summary: Summary, others: list[Summary]) -> None:
+    if others and summary.layout.grid_digest != others[0].layout.grid_digest:
         raise IntegrityError(
-            f"Drift summaries of {len(digests)} different grids cannot be merged; expected one. "
-            "After a change of the features, take the summaries again from the stored rows."
+            "Drift summaries of different grids cannot be merged; expected one grid. After a "
+            "change of the features, take the summaries again from the stored rows."
         )
 
 
@@ -92,13 +97,14 @@ def _within(summary: Summary, from_position: int | None, to_position: int | None
     )
 
 
-def _one_cell(summaries: list[Summary]) -> Summary:
+def _one_cell(stack: list[Summary]) -> Summary:
+    summaries = [summary for summary in stack if summary.n_cells]
+    if not summaries:
+        return stack[0]
     head = summaries[0]
-    if not head.n_cells:
-        return head
-    totals = np.zeros(head.counts.shape[1], dtype=np.int64)
-    for counts in _stacks([s.counts for s in summaries]):
-        totals += add_cells(counts)
+    # One long addition instead of many short ones.
+    counts = [s.counts for s in summaries]
+    totals = add_cells(np.concatenate(counts) if len(counts) > 1 else counts[0])
     drawn = smallest_rows(np.concatenate([s.sample_rows for s in summaries]), head.seed)
     return Summary(
         layout=head.layout,
@@ -113,20 +119,6 @@ def _one_cell(summaries: list[Summary]) -> Summary:
         sample_cells=np.zeros(len(drawn), dtype=np.int64),
         seed=head.seed,
     )
-
-
-def _stacks(parts: list[Counts]) -> Iterator[Counts]:
-    """Put cells on stacks of some hundred: few long additions instead of many short ones."""
-    stack: list[Counts] = []
-    n_cells = 0
-    for part in parts:
-        stack.append(part)
-        n_cells += len(part)
-        if n_cells >= _STACK_CELLS:
-            yield np.concatenate(stack) if len(stack) > 1 else part
-            stack, n_cells = [], 0
-    if stack:
-        yield np.concatenate(stack)
 
 
 def _total(parts: list[Ints]) -> Ints:
