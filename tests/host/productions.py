@@ -111,6 +111,18 @@ class Router(BusinessProcess):
 
         return Result(number=sum(r.number for r in asyncio.run(both())))
 
+    def do_future_wait(self, request: Any) -> Any:
+        async def one() -> Any:
+            return await self.send_request_async_ng(self.Output, Task("wait"))
+
+        return asyncio.run(one())
+
+    def do_stubborn(self, request: Any) -> Any:
+        try:
+            return self.send_request_sync(self.Output, Task("wait"))
+        except BaseException:  # noqa: BLE001 - a component that swallows everything
+            return Result(text="never mind")
+
     def do_generator(self, request: Any) -> Any:
         return self.send_generator_request(self.Output, request)
 

@@ -330,6 +330,22 @@ def test_an_interrupted_handler_is_run_again_after_the_next_start(make_host: Mak
     assert notes().count("worker 2") == 1
 
 
+@pytest.mark.parametrize("wish", ["stubborn", "future-wait"])
+def test_what_an_interrupted_handler_says_counts_for_nothing(
+    make_host: MakeHost, wish: str
+) -> None:
+    """One swallows the interruption and returns, the other awaits in a task of iop."""
+    host = make_host()
+    session = host.send("Entry", Task(wish))
+    _wait_until(lambda: "waiting" in notes())
+    host.stop(drain_timeout_s=0.0)
+    flag("go").touch()
+    host = make_host()
+    assert host.wait_session(session, LONG_S)
+    assert {row.status for row in host.journal.trace(session)} == {"completed"}
+    assert '"text":"waited"' in host.journal.trace(session)[0].reply_body
+
+
 def test_old_sessions_are_purged_and_others_stay(make_host: MakeHost) -> None:
     host = make_host()
     host.call("Direct", Task("pass", 1), LONG_S)

@@ -34,6 +34,9 @@ class Activation:
         self.slot = slot
         self.message = message
         self.session_id = None if message is None else message.session_id
+        # The host stopped while this handler waited or sent: whatever it returns or raises now is
+        # not what it would have said, so it counts for nothing.
+        self.interrupted = False
         self._lock = threading.Lock()
         self._sends = 0
 
@@ -88,6 +91,19 @@ class Activation:
         except RequestTimeoutError:
             self.node.mailbox.give_up(message_id)
             raise
+        except HandlerInterrupted:
+            self.interrupted = True
+            raise
+
+    def must_stop(self) -> bool:
+        """Say whether the host stops, and note that the handler was told."""
+        self.interrupted = self.interrupted or self.node.stopping.is_set()
+        return self.interrupted
+
+    def check_uninterrupted(self) -> None:
+        """Refuse the outcome of a handler that was interrupted, however it took that."""
+        if self.interrupted:
+            raise HandlerInterrupted
 
     def _wait_again(self, message_id: int) -> None:
         message = self.node.mailbox.get(message_id)
@@ -100,7 +116,7 @@ class Activation:
             self.node.mailbox.set_waiter(message_id, self.slot)
 
     def _send(self, send: Send) -> int:
-        if self.node.stopping.is_set():
+        if self.must_stop():
             raise HandlerInterrupted
         message = self.message
         with self._lock:
@@ -160,8 +176,8 @@ def _with(
 
 
 def _check_same(message: Message, seq: int, earlier: Message, send: Send) -> None:
-    expected = (earlier.kind, earlier.target, earlier.payload.digest)
-    if expected == (send.kind, send.target, send.payload.digest):
+    expected = (earlier.kind, earlier.target, earlier.payload)
+    if expected == (send.kind, send.target, send.payload):
         return
     raise ReplayMismatchError(
         f"The handler of message {message.id} at {message.target!r} was interrupted and is run "

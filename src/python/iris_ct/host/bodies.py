@@ -7,7 +7,6 @@ and its JSON: readable in the trace and free of pickle.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -33,11 +32,6 @@ class Payload:
 
     class_name: str = ""
     content: str = ""
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of class and content, hexadecimal."""
-        return hashlib.sha256(f"{self.class_name}\0{self.content}".encode()).hexdigest()
 
 
 class _IrisObject:

@@ -28,10 +28,12 @@ def run_event(node: Node, spec: ItemSpec, slot: str, event: Message) -> None:
         try:
             draft, done = _run(node, component, process, event, call)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a component raises
+            activation.check_uninterrupted()
             draft, done, failure = Payload(), True, describe(error)
             log_failure(activation, error)
             if spec.alert_on_error:
                 node.alert(failure, item_name=spec.name, message=event)
+        activation.check_uninterrupted()
         if done:
             wake = node.mailbox.end_process(process.id, event, draft, failure, handle.properties)
             node.wake(wake)

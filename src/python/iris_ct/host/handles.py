@@ -114,6 +114,9 @@ class Handle:
         self, timeout: float, end_time: float, queue_name: str, message_id: int, response: Any
     ) -> int | str:
         """Say whether the reply is there; a text is an error."""
+        if self.activation.must_stop():
+            # Raising would only end iop's waiting task, not the handler that awaits it.
+            return "The host stops."
         message = self.activation.node.mailbox.get(message_id)
         if message.answered:
             try:

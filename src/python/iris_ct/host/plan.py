@@ -74,7 +74,8 @@ class HostPlan:
     @property
     def alert_target(self) -> str | None:
         """Name of the item that receives alerts, if the production has one."""
-        return ALERT_ITEM if ALERT_ITEM in self.items else None
+        spec = self.items.get(ALERT_ITEM)
+        return ALERT_ITEM if spec is not None and spec.kind != "service" else None
 
     @classmethod
     def from_production(cls, production: iop.Production) -> HostPlan:

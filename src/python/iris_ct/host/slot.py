@@ -193,7 +193,9 @@ class Slot:
                 else:
                     reply = component.handle_message(message.payload, message.id)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a component raises
+                activation.check_uninterrupted()
                 return self._after_error(activation, message, error)
+        activation.check_uninterrupted()
         self.node.wake(self.node.mailbox.end(message, COMPLETED, reply))
         return None
 

@@ -40,7 +40,6 @@ message = Table(
     Column("description", Text),
     Column("body_class", String(255), nullable=False, default=""),
     Column("body", Text, nullable=False, default=""),
-    Column("digest", String(64), nullable=False, default=""),
     Column("answered", Integer, nullable=False, default=0),
     Column("reply_class", String(255), nullable=False, default=""),
     Column("reply_body", Text, nullable=False, default=""),

@@ -58,7 +58,6 @@ def insert(connection: Connection, send: Send) -> int:
         "description": send.description,
         "body_class": send.payload.class_name,
         "body": send.payload.content,
-        "digest": send.payload.digest,
         "waiter": send.waiter,
         "not_before": send.not_before,
         "resent_from": send.resent_from,
