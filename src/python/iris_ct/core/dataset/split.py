@@ -55,6 +55,7 @@ def assign_roles(
     spent: Sequence[tuple[int, int]] = (),
     policy: GatePolicy,
     first: bool,
+    accept_reused: bool = False,
 ) -> Split:
     """Split a snapshot's rows by event time.
 
@@ -78,6 +79,10 @@ def assign_roles(
         Shares and the smallest holdout.
     first : bool
         A first model: `GatePolicy.first_holdout_share` counts until rows have been spent.
+    accept_reused : bool
+        A person allowed spent rows to judge. Without that they judge only when nothing newer
+        has arrived: a few new rows wait until they are enough, instead of being spent bit by
+        bit in gates that cannot promote.
 
     Returns
     -------
@@ -94,7 +99,8 @@ def assign_roles(
     unspent = units.newer_than(unspent_after)
     reused = False
     judges = units.newest(unspent, share, policy.min_holdout_rows)
-    if judges is None and unspent_after > after:
+    may_reuse = accept_reused or not unspent.any()
+    if judges is None and may_reuse and unspent_after > after:
         judges = units.newest(fresh, share, policy.min_holdout_rows)
         reused = judges is not None
     roles = np.full(positions.size, TRAIN, dtype=np.int8)
