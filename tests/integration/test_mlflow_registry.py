@@ -163,7 +163,8 @@ def test_a_first_registration_prints_nothing_and_leaves_no_directory_behind(
     run_id, name = child.stdout.split()
     assert (len(run_id), name) == (32, "1")
     assert list(elsewhere.iterdir()) == []
-    assert (tmp_path / "sandbox" / "mlflow" / "artifacts").is_dir()
+    default = connect(uri, timeout_s=60).get_experiment("0")
+    assert default.artifact_location.startswith(str(tmp_path / "sandbox" / "mlflow" / "artifacts"))
 
 
 def test_a_refusing_port_counts_as_away(artefact: Path) -> None:

@@ -34,7 +34,7 @@ _ENVIRONMENT = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-# MLflow makes this directory when it opens a database; without it, ./mlruns of whoever calls.
+# Where a new store's default experiment keeps files; without it ./mlruns of whoever opens first.
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 
 _TRACKING_URI = "MLFLOW_TRACKING_URI"

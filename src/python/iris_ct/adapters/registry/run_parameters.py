@@ -116,7 +116,7 @@ _REGRESSION = frozenset(
     {
         *("regression", "regression_l2", "l2", "mean_squared_error", "mse", "rmse", "l2_root"),
         *("regression_l1", "l1", "mean_absolute_error", "mae", "huber", "fair", "poisson"),
-        *("quantile", "mape", "gamma", "tweedie", "root_mean_squared_error"),
+        *("quantile", "mape", "gamma", "tweedie", "root_mean_squared_error"),  # codespell:ignore mape
     }
 )
 _MULTICLASS = frozenset({"multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"})
