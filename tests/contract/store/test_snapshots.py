@@ -147,6 +147,15 @@ def test_the_newest_known_truth_wins(store: SqlStore) -> None:
     assert truths(store, spec) == [(0, 1, 1.0), (1, 2, 10.0), (2, 3, 30.0)]
 
 
+def test_few_rows_find_their_labels_among_many(store: SqlStore) -> None:
+    """Another way of joining is taken then."""
+    spec = specification()
+    add_labels(store, spec, [(f"k{i}", float(i)) for i in range(100)])
+    add_rows(store, spec, [Row("k7", 1, None), Row("k8", 2, 1.0)])
+    add_labels(store, spec, [("k8", 2.0)] + [("other", 1.0)] * 20)
+    assert truths(store, spec) == [(0, 1, 7.0), (1, 2, 2.0)]
+
+
 def test_a_label_also_holds_for_the_corrected_row(store: SqlStore) -> None:
     spec = specification()
     add_rows(store, spec, [Row("a", 1, None), Row("b", 2, 2.0)])

@@ -74,6 +74,17 @@ def test_a_wrong_address_is_told() -> None:
         Database("no address")
 
 
+def test_a_missing_driver_is_told() -> None:
+    with pytest.raises(StoreError, match=r"oracledb for .* is not installed"):
+        Database("oracle+oracledb://ct@127.0.0.1/ct")
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnavailableError, match="The disk refused"):
+        Database(f"sqlite:///{tmp_path / 'file' / 'ct.db'}")
+
+
 def test_sqlite_is_set_up_as_promised(database: Database) -> None:
     with database.reading() as connection:
         told = {

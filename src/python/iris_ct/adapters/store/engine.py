@@ -16,6 +16,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from iris_ct.adapters.store.files import disk_error
 from iris_ct.adapters.store.tables import lock
 from iris_ct.core.errors import ConflictError, CTError, StoreError, StoreUnavailableError
 
@@ -63,7 +64,7 @@ class Database:
             if self.is_sqlite:
                 self.engine = _sqlite_engine(address, synchronous)
             else:
-                self.engine = sa.create_engine(address, pool_pre_ping=True, pool_timeout=30)
+                self.engine = _server_engine(address)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -186,13 +187,28 @@ def _reason(error: exc.DBAPIError | exc.TimeoutError) -> str:
     return f"{type(original).__name__}{f' {state}' if state else ''}"
 
 
+def _server_engine(address: sa.URL) -> sa.Engine:
+    try:
+        # A lock is waited for, then the newest committed rows are read: nothing stricter.
+        return sa.create_engine(address, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"The driver {error.name} for {address.drivername} is not installed; "
+            "for PostgreSQL install iris-ct[postgresql]."
+        ) from error
+
+
 def _sqlite_engine(address: sa.URL, synchronous: Synchronous) -> sa.Engine:
     if not address.database or address.database == ":memory:":
         raise StoreError(
             "The store needs a database file that processes can share, found a SQLite address "
             "without one. Use sqlite:////path/ct.db or leave CT_STORE_URL empty."
         )
-    Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(address.database).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(folder, error) from error
     engine = sa.create_engine(address, connect_args={"timeout": BUSY_TIMEOUT_S})
 
     @sa.event.listens_for(engine, "connect")

@@ -78,6 +78,11 @@ class Facts:
         self._has_superseded = self._find_superseded()
         self._has_late = self._find_late()
 
+    @property
+    def batch_ids(self) -> set[str]:
+        """Batches that reach into the window."""
+        return {batch.batch_id for batch in self._inside}
+
     def query(self, columns: Sequence[Wanted]) -> _Scan:
         """Give the query of the rows that count: the columns, then ``truth``."""
         scan = self._scan(
@@ -150,18 +155,21 @@ class Facts:
         """Note, by ordinal, the truths from label files that are newer than the row's own."""
         if not self._labels or not self._inside:
             return False
+        rows = self._scan(
+            self._inside, [Wanted(ROW, "int", "r_row"), Wanted(KEY, "key", "r_key"), self._truth]
+        )
         labels = self._scan(
             self._labels, [Wanted(ROW, "int", "place"), Wanted(KEY, "key", "r_key"), self._truth]
         )
+        # Few rows among many labels: do not group the labels of all the others.
+        few = 4 * _total(self._inside) < _total(self._labels)
+        mine = f"SEMI JOIN (SELECT r_key FROM ({rows.sql})) USING (r_key)" if few else ""  # noqa: S608  # aliases and places only
         run(
             self._session,
-            f"CREATE TEMP TABLE label AS SELECT r_key, max(seq) AS label_seq, "  # noqa: S608  # no value in the text
+            "CREATE TEMP TABLE label AS SELECT r_key, max(seq) AS label_seq, "  # noqa: S608  # no value in the text
             f"arg_max(own, seq * {_PLACES} + place) AS truth "
-            f"FROM ({labels.sql}) WHERE own IS NOT NULL GROUP BY r_key",
-            labels.parameters,
-        )
-        rows = self._scan(
-            self._inside, [Wanted(ROW, "int", "r_row"), Wanted(KEY, "key", "r_key"), self._truth]
+            f"FROM ({labels.sql}) {mine} WHERE own IS NOT NULL GROUP BY r_key",
+            (*labels.parameters, *(rows.parameters if few else ())),
         )
         run(
             self._session,
@@ -199,6 +207,10 @@ class Facts:
             )
             parameters += [[batch.seq for batch in group], [str(path) for path in paths]]
         return _Scan(" UNION ALL ".join(queries), tuple(parameters))
+
+
+def _total(batches: Sequence[Batch]) -> int:
+    return sum(batch.n_rows for batch in batches)
 
 
 def _stored_types(path: Path) -> dict[str, str]:

@@ -44,6 +44,10 @@ def migrate(database: Database, steps: tuple[Migration, ...] = MIGRATIONS) -> li
     StoreError
         If a newer release of the product has changed the database already.
     """
+    with database.reading() as connection:
+        if _applied(connection) == {step.number for step in steps}:
+            # The usual case, which waits for no writer.
+            return []
     with database.begin() as connection:
         if not database.is_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_PG_LOCK)))

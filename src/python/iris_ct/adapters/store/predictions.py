@@ -112,12 +112,10 @@ class SqlPredictions:
 
         The first prediction of a row counts, whichever version made it; ``version`` then picks
         among those. ``batch_id`` looks only at predictions logged for that batch. Positions are
-        those of the rows that count now, corrections included.
+        those of the rows that count now, corrections included; predictions logged for batches
+        that do not reach into the window of positions are not looked at, so that the cost does
+        not grow with the history.
         """
-        logged = self._logged(specification.name, batch_id)
-        if not logged:
-            return _nothing(specification)
-        paths = [str(self._files.absolute(file.path)) for file in logged]
         arrivals = self._batches.arrivals(specification.name)
         with self._analyst.session() as session:
             facts = Facts(
@@ -128,6 +126,15 @@ class SqlPredictions:
                 low=from_position,
                 high=_LAST_POSITION if to_position is None else to_position,
             )
+            wanted = facts.batch_ids if batch_id is None else {batch_id}
+            logged = [
+                file
+                for file in self._logged(specification.name)
+                if file.batch_id in wanted or (file.batch_id is None and batch_id is None)
+            ]
+            if not logged:
+                return _nothing(specification)
+            paths = [str(self._files.absolute(file.path)) for file in logged]
             rows = facts.query([Wanted(KEY, "key", "r_key")])
             run(session, f"CREATE TEMP TABLE counted AS {rows.sql}", rows.parameters)
             found = session.execute(_FIRST, [paths]).fetchnumpy()
@@ -163,13 +170,15 @@ class SqlPredictions:
         with self._database.reading() as connection:
             return connection.scalar(wanted) is not None
 
-    def _logged(self, model: str, batch_id: str | None) -> Sequence[Any]:
+    def _logged(self, model: str) -> Sequence[Any]:
         """List the files that are there, oldest first."""
-        wanted = sa.select(_T.c.path, _T.c.version).where(_T.c.model == model, _T.c.path != "")
-        if batch_id is not None:
-            wanted = wanted.where(_T.c.batch_id == batch_id)
+        wanted = (
+            sa.select(_T.c.path, _T.c.version, _T.c.batch_id)
+            .where(_T.c.model == model, _T.c.path != "")
+            .order_by(_T.c.seq)
+        )
         with self._database.reading() as connection:
-            return connection.execute(wanted.order_by(_T.c.seq)).all()
+            return connection.execute(wanted).all()
 
     def _write(self, model: str, request_id: str, frame: pl.DataFrame) -> Path:
         import polars as pl

@@ -40,7 +40,7 @@ def _name() -> String:
 
 
 def _id() -> String:
-    return String(200)
+    return String(255)
 
 
 def _digest() -> String:
