@@ -59,8 +59,8 @@ $(STAMP): requirements.lock pyproject.toml
 		echo "  apt-get install python3-venv"; exit 1; }
 	@echo "Making $(VENV) and installing the locked packages; the first time takes some minutes."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --quiet --require-hashes -r requirements.lock
-	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@$(PIP) install -qq --require-hashes -r requirements.lock
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import lightgbm' 2> /dev/null || { \
 		echo "LightGBM cannot be loaded; most often libgomp.so.1 is missing. On Debian and Ubuntu:"; \
 		echo "  apt-get install libgomp1"; \

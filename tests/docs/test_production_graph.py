@@ -1,0 +1,41 @@
+"""The drawing in docs/index.md shows the items and connections of the production, and no others."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from iris_ct.host import HostPlan
+from iris_ct.production import production
+
+PAGE = Path(__file__).parents[2] / "docs" / "index.md"
+KINDS = {"services": "service", "processes": "process", "operations": "operation"}
+
+
+def drawing() -> str:
+    """Give the page's mermaid block."""
+    blocks = re.findall(r"```mermaid\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 1
+    return str(blocks[0])
+
+
+def test_every_item_is_drawn_among_its_kind() -> None:
+    plan = HostPlan.from_production(production)
+    for kind, singular in KINDS.items():
+        group = re.search(rf"subgraph {kind} .*?\n(.*?)\n    end", drawing(), re.DOTALL)
+        assert group is not None
+        assert group[1].split() == [
+            item.name for item in plan.items.values() if item.kind == singular
+        ]
+
+
+def test_every_connection_is_drawn() -> None:
+    drawn = re.findall(r"(\w+) --> (\w+)", drawing())
+    wired = [(edge.source_item, edge.target) for edge in production.edges]
+    assert sorted(drawn) == sorted(wired)
+
+
+def test_every_item_is_described() -> None:
+    described = re.findall(r"^\| ([A-Z]\w+) \| ", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    names = [item.name for item in production.items]
+    assert [name for name in described if name != "Item"] == names
