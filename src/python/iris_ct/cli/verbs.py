@@ -134,7 +134,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "demo",
         f"{_HERE}.demo:demo",
-        "Watch two years of bike rentals being learned.",
+        "Hand two years of bike rentals over, month by month, and show what retraining was worth.",
         ("ct demo --keep ./demo-home",),
     ),
 )
