@@ -15,9 +15,13 @@ from typing import Protocol
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from iris_ct.core.dataset.validation import RAGGED
 from iris_ct.core.errors import UnreadableFileError
+
+Letters = NDArray[np.uint8]
+Places = NDArray[np.intp]
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -28,7 +32,7 @@ _SAMPLE_RECORDS = 50
 _LEAST_READ = 2**16
 _COUNTED_BYTES = 2**18
 _BLANK_LINE = re.compile(rb"^\r?\n", re.MULTILINE)
-_NEWLINE, _QUOTE, _ZERO = 10, b'"', b"\0"
+_NEWLINE, _RETURN, _QUOTE, _ZERO = 10, 13, b'"', b"\0"
 
 
 class ReadsBytes(Protocol):
@@ -145,17 +149,24 @@ class CsvBlocks:
 
         Too many fields in one line could hide too few in another; polars refuses the first.
         """
-        bare = block
-        if _QUOTE in block:
-            bare = _quoted(self.shape.delimiter).sub(b"", block)
-            if _QUOTE in bare:
-                return False
         width = len(self.shape.columns)
         if width == 1:
             # A blank line is no row, but no delimiter tells it from a row of one field.
-            return _BLANK_LINE.search(bare) is None
-        fields = _count(bare, ord(self.shape.delimiter))
-        return fields == _count(bare, _NEWLINE) * (width - 1)
+            return _BLANK_LINE.search(block) is None
+        delimiter = ord(self.shape.delimiter)
+        if _QUOTE not in block:
+            return _count(block, delimiter) == _count(block, _NEWLINE) * (width - 1)
+        letters = np.frombuffer(block, dtype=np.uint8)
+        quotes = np.flatnonzero(letters == _QUOTE[0])
+        if not _quotes_enclose(letters, quotes, delimiter):
+            return False
+        # A letter is quoted if an odd number of quotes stands before it.
+        delimiters = np.flatnonzero(letters == delimiter)
+        lines = np.flatnonzero(letters == _NEWLINE)
+        fields = np.count_nonzero(np.searchsorted(quotes, delimiters) % 2 == 0)
+        return bool(
+            fields == np.count_nonzero(np.searchsorted(quotes, lines) % 2 == 0) * (width - 1)
+        )
 
     def _read(self, block: bytes) -> pl.DataFrame:
         return pl.read_csv(
@@ -222,10 +233,14 @@ def _fit(fields: Sequence[str], width: int, delimiter: str) -> list[str | None]:
     return fitted + [None] * (width - len(fitted))
 
 
-def _quoted(delimiter: str) -> re.Pattern[bytes]:
-    """Match a quoted field from delimiter to delimiter."""
-    d = re.escape(delimiter.encode())
-    return re.compile(rb'(?:(?<=%s)|(?<=\n)|\A)"(?:[^"]|"")*"(?=%s|\r?\n)' % (d, d))
+def _quotes_enclose(letters: Letters, quotes: Places, delimiter: int) -> bool:
+    """Tell whether all quotes stand at the ends of fields, or doubled inside of quoted ones."""
+    if len(quotes) % 2:
+        return False
+    opening, closing = quotes[0::2], quotes[1::2]
+    before = np.isin(letters[opening[opening > 0] - 1], (delimiter, _NEWLINE, _QUOTE[0]))
+    after = np.isin(letters[closing + 1], (delimiter, _NEWLINE, _RETURN, _QUOTE[0]))
+    return bool(before.all() and after.all())
 
 
 def _first_record_end(block: bytes) -> int:
