@@ -84,6 +84,7 @@ def test_the_holder_is_told_by_the_lock_and_not_by_the_file(
         assert client.holder() is None
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_does_not_keep_the_lock(make_host: MakeHost, lock_path: Path) -> None:
     host = make_host()
     child = os.fork()

@@ -159,7 +159,7 @@ class Activation:
 
     def write_console(self, severity: int, content: str, event_name: str) -> None:
         """Write a line of the console log."""
-        self.node.console(severity, content, event_name)
+        self.node.write_console(severity, content, event_name)
 
 
 def _with(

@@ -37,6 +37,8 @@ Console = Callable[[int, str, str], None]
 
 HOST_ADDRESS = "host"
 
+_logger = logging.getLogger(__name__)
+
 # How long a waiter trusts that it was rung; only a lost ring ever costs this much.
 PATIENCE_S = 5.0
 
@@ -82,7 +84,7 @@ class Node:
         self.journal = Journal(database)
         self.replay = replay
         self.address = address
-        self.console = console
+        self._console = console
         self.signals = Signals()
         self.draining = threading.Event()
         self.stopping = threading.Event()
@@ -261,8 +263,11 @@ class Node:
         self.journal.log(severity, content, source_class=source_class, source_method=source_method)
 
     def write_console(self, severity: int, content: str, event_name: str) -> None:
-        """Write a line of the console log."""
-        self.console(severity, content, event_name)
+        """Write a line of the console log; one that cannot be written fails no message."""
+        try:
+            self._console(severity, content, event_name)
+        except Exception:
+            _logger.exception("The console refused a line of event %s.", event_name)
 
 
 def reply_or_raise(message: Message) -> Message:

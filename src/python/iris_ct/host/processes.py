@@ -228,14 +228,11 @@ class _Worker:
                     self._take(json.loads(line))
                 except ValueError:
                     _logger.warning("A report of slot %s was cut off.", self.address)
-                except Exception:
-                    # Unread reports would block the process that writes them.
-                    _logger.exception("The console refused a line of slot %s.", self.address)
 
     def _take(self, report: dict[str, Any]) -> None:
         if "console" in report:
             severity, content, event_name = report["console"]
-            self._node.console(int(severity), str(content), str(event_name))
+            self._node.write_console(int(severity), str(content), str(event_name))
         elif "opened" in report:
             self.failure = str(report["opened"])
             self.reported.set()
