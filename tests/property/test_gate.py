@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.training_tables import HOUR, specification
 
 from iris_ct.core.dataset.batch import POSITION
 from iris_ct.core.dataset.split import JUDGE, assign_roles
 from iris_ct.core.evaluation.comparison import paired_blocks
 from iris_ct.core.gate.promotion import Verdict, judge
 from iris_ct.core.policy import GatePolicy
-from tests.training_tables import HOUR, specification
 
 RANK = {"reject": 0, "hold": 1, "promote": 2}
 SEEDS = st.integers(0, 10_000)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from tests.training_tables import specification
 
 from iris_ct.core.gate.agreement import agree
-from tests.training_tables import specification
 
 
 def test_the_difference_is_a_multiple_of_the_evaluated_error() -> None:

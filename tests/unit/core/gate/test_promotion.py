@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from tests.training_tables import HOUR, specification
 
 from iris_ct.core.canonical import canonical_json
 from iris_ct.core.dataset.batch import POSITION
 from iris_ct.core.gate.promotion import Verdict, insufficient, judge
 from iris_ct.core.policy import GatePolicy
-from tests.training_tables import HOUR, specification
 
 N = 480
 

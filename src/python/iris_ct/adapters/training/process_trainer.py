@@ -94,6 +94,12 @@ class ProcessTrainer:
                 self._worker.kill()
         return True
 
+    @property
+    def worker_pid(self) -> int | None:
+        """Process id of the warm worker; None when there is none."""
+        with self._state:
+            return self._worker.pid if self._worker is not None else None
+
     def close(self) -> None:
         """End the worker; a job that is running fails."""
         with self._state:
@@ -181,6 +187,10 @@ class _Worker:
         )
         self._stdin = cast("TextIO", self._process.stdin)
         threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def is_alive(self) -> bool:

@@ -59,8 +59,13 @@ def _watch_starter(pid: int) -> NoReturn:
 
 
 def _work(content: dict[str, Any], events: TextIO) -> None:
+    told: dict[str, float] = {}
+
     def progress(stage: str, share: float) -> None:
-        _tell(events, event="progress", stage=stage, share=round(share, 4))
+        # A line for each round would be thousands; one for each hundredth is enough.
+        if stage not in told or share >= min(1.0, told[stage] + 0.01):
+            told[stage] = share
+            _tell(events, event="progress", stage=stage, share=round(share, 4))
 
     try:
         run_job(job_from_content(content), on_progress=progress)
