@@ -182,6 +182,15 @@ def test_values_that_do_not_fit_are_counted_and_never_quoted(store: SqlStore) ->
     assert "secret" not in str(caught.value)
 
 
+def test_rows_held_back_have_the_same_columns_in_every_chunk(store: SqlStore) -> None:
+    with store.batches.writer(specification(), "rows") as writer:
+        writer.write_quarantined(held_frame([["bad:x"]]))
+        reordered = held_frame([["bad:x"]]).select("x", "_place", "_reasons")
+        writer.write_quarantined(reordered)
+        with pytest.raises(SchemaMismatchError, match="other columns than the 2 before"):
+            writer.write_quarantined(reordered.rename({"x": "z"}))
+
+
 def test_rows_must_be_numbered_on(store: SqlStore) -> None:
     spec = specification()
     with store.batches.writer(spec, "rows") as writer, pytest.raises(StoreError, match="from 0"):

@@ -52,7 +52,9 @@ def test_a_kill_between_rename_and_catalogue_leaves_orphans_that_are_swept(
     assert children.end(child) == -signal.SIGKILL
     orphans = files_below(home) - {kept.path}
     assert len(orphans) == 2
+    listed = store.batches.orphans()
     swept = store.batches.sweep()
+    assert listed == swept
     assert {path.relative_to(home).as_posix() for path in swept} == orphans
     assert files_below(home) == {kept.path}
     assert store.batches.arrivals("bikes") == [kept]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from iris_ct.adapters.store.files import disk_error, part_of
-from iris_ct.core.errors import IntegrityError
+from iris_ct.core.errors import IntegrityError, SchemaMismatchError
 
 # Rows of one row group: large enough for fast scans, small enough to hold two in memory.
 ROW_GROUP_ROWS = 131_072
@@ -54,9 +54,20 @@ class ChunkedWriter:
             )
 
     def write(self, table: pa.Table) -> None:
-        """Append rows; they reach the file in row groups of `ROW_GROUP_ROWS`."""
+        """Append rows; they reach the file in row groups of `ROW_GROUP_ROWS`.
+
+        Raises
+        ------
+        SchemaMismatchError
+            If the columns are not those of the first rows.
+        """
+        if set(table.column_names) != set(self._schema.names):
+            raise SchemaMismatchError(
+                f"The rows to store have other columns than the {self.n_rows} before them in "
+                "the same file. Give every chunk the same columns."
+            )
         if table.schema != self._schema:
-            table = table.cast(self._schema)
+            table = table.select(self._schema.names).cast(self._schema)
         self._waiting.append(table)
         self._n_waiting += table.num_rows
         self.n_rows += table.num_rows
@@ -78,10 +89,10 @@ class ChunkedWriter:
         """Close and remove the file."""
         self._waiting.clear()
         self._encoder.shutdown(cancel_futures=True)
-        try:
+        # What a full disk says about a file that is thrown away helps nobody.
+        with suppress(OSError, pa.ArrowException):
             self._writer.close()
-        finally:
-            part_of(self._final).unlink(missing_ok=True)
+        part_of(self._final).unlink(missing_ok=True)
 
     def _flush(self, *, whole: bool) -> None:
         table = pa.concat_tables(self._waiting)
