@@ -102,6 +102,8 @@ _ROUNDS = (
     "max_iter",
 )
 _SEEDS = ("seed", "random_seed", "random_state")
+# Parameters by which people note the name of the target.
+TARGET_NAMES = ("target", "target_column", "label_column", "target_name")
 # Where, how loudly and how long it ran; the product says these itself.
 _WITHOUT_EFFECT = frozenset(
     {
@@ -109,6 +111,7 @@ _WITHOUT_EFFECT = frozenset(
         *("keep_training_booster", "feature_name", "categorical_feature", "device_type", "device"),
         *("deterministic", "force_col_wise", "force_row_wise", "num_class", "num_classes"),
         *("window", "refitted", "task", "importance_type", "objective", "application", "loss"),
+        *TARGET_NAMES,
         *("early_stopping_rounds", "early_stopping_round", "valid_names", "free_raw_data"),
     }
 )
@@ -116,7 +119,13 @@ _REGRESSION = frozenset(
     {
         *("regression", "regression_l2", "l2", "mean_squared_error", "mse", "rmse", "l2_root"),
         *("regression_l1", "l1", "mean_absolute_error", "mae", "huber", "fair", "poisson"),
-        *("quantile", "mape", "gamma", "tweedie", "root_mean_squared_error"),  # codespell:ignore mape
+        *(
+            "quantile",
+            "mape",
+            "gamma",
+            "tweedie",
+            "root_mean_squared_error",
+        ),  # codespell:ignore mape
     }
 )
 _MULTICLASS = frozenset({"multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"})

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from iris_ct.adapters.registry.connection import connect, error_code, translated
-from iris_ct.adapters.registry.run_parameters import RunParameters, read_parameters
+from iris_ct.adapters.registry.run_parameters import TARGET_NAMES, RunParameters, read_parameters
 from iris_ct.core.errors import RegistryError
 from iris_ct.core.specification import DatetimePart, Feature, FeatureKind, Task
 
@@ -30,7 +30,6 @@ _KINDS: Mapping[str, FeatureKind] = {
     "datetime": "datetime",
 }
 _PARTS: tuple[DatetimePart, ...] = ("month", "weekday", "hour")
-_TARGET_NAMES = ("target", "target_column", "label_column", "target_name")
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def read_run(tracking_uri: str, run_id: str, *, timeout_s: float = 5.0) -> Impor
             f"feature can have ({', '.join(sorted(_KINDS))}). Log a table with such columns."
         )
     target = columns.target or next(
-        (run.data.params[name] for name in _TARGET_NAMES if name in run.data.params), None
+        (run.data.params[name] for name in TARGET_NAMES if name in run.data.params), None
     )
     task = _task(run, said, ours, notes)
     if said.ignored:
