@@ -32,7 +32,7 @@ def cut_snapshot(cycle_id: str, *, store: Store, jobs: JobFiles, clock: Clock) -
     snapshot = _cut(cycle_id, cycle.as_of_seq or 0, specification, champion, store)
     if snapshot is None:
         return None
-    split = _split(snapshot, specification, champion, store)
+    split = _split(snapshot, specification, champion, store, cycle.accept_reused)
     jobs.save_split(model, cycle_id, split)
     store.audit.record(
         audit_event(
@@ -98,6 +98,7 @@ def _split(
     specification: Specification,
     champion: ModelVersion | None,
     store: Store,
+    accept_reused: bool,
 ) -> Split:
     columns = [POSITION, *([specification.group] if specification.group else [])]
     rows = store.snapshots.read(snapshot, columns)
@@ -112,6 +113,7 @@ def _split(
         spent=spent,
         policy=specification.gate,
         first=champion is None,
+        accept_reused=accept_reused,
     )
     min_rows = specification.training.min_rows
     if champion is None and snapshot.n_rows < min_rows:

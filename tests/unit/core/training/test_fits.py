@@ -40,7 +40,7 @@ def test_predictions_equal_lightgbm_bit_for_bit(task: Task) -> None:
     table = table_of(frame, said, np.ones(600))
     made = fit(table, np.arange(600), said, rounds=15)
     ours = Predictor(made.model_text, table.encoding, said).predict(frame)
-    theirs = lgb.Booster(model_str=made.model_text).predict(table.matrix)
+    theirs = np.asarray(lgb.Booster(model_str=made.model_text).predict(table.matrix))
     if task == "multiclass":
         names = [f"probability_{name}" for name in table.encoding.classes]
         assert np.array_equal(ours[names].to_numpy(), theirs)
