@@ -110,6 +110,6 @@ def build(settings: Settings) -> Parts:
         jobs=FolderJobFiles(home),
         trainer=ProcessTrainer(recycle_mb=settings.worker_recycle_mb),
         registry=MlflowRegistry(settings.tracking_uri, timeout_s=settings.mlflow_timeout_s),
-        console=MessagesLog(home),
+        console=MessagesLog(home, event_name=settings.audit_event or None),
         champions=Champions(store),
     )
