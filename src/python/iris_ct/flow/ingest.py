@@ -13,7 +13,6 @@ from iris_ct.core.dataset.batch import BatchKind, BatchState
 from iris_ct.core.dataset.issues import ValidationReport
 from iris_ct.core.dataset.validation import (
     PLACE,
-    REASONS,
     LabelValidator,
     RowValidator,
     stored_rows,
@@ -159,15 +158,8 @@ class _Pass:
         """Write every row into quarantine, the bad ones with their reasons."""
         self._validator.check_columns(source.schema, source=self._arrival.source)
         for chunk in source:
-            first = source.first_place
-            bad = self._validator.validate(chunk, first_place=first).bad.select(PLACE, REASONS)
-            places = pl.int_range(first, first + chunk.height, dtype=pl.Int64, eager=True)
-            whole = chunk.cast(pl.String).with_columns(places.alias(PLACE))
-            none = pl.lit([], dtype=pl.List(pl.String))
-            held = whole.join(bad, on=PLACE, how="left", maintain_order="left")
-            self._writer.write_quarantined(
-                held.select(PLACE, pl.col(REASONS).fill_null(none), *(c for c in chunk.columns))
-            )
+            held = self._validator.hold(chunk, first_place=source.first_place)
+            self._writer.write_quarantined(held)
         return self._validator.report()
 
     def commit(

@@ -178,6 +178,34 @@ def test_ragged_rows_have_that_one_reason() -> None:
     assert RAGGED not in chunk.bad.columns
 
 
+def test_a_ragged_row_stays_bad_when_it_comes_back_from_quarantine() -> None:
+    """What stood in the line was in the wrong columns, and still is."""
+    frame = pl.DataFrame(
+        {
+            PLACE: [4, 9],
+            REASONS: [["ragged_row"], ["above_maximum:n"]],
+            "n": ["1", "2"],
+            "y": ["1", "1"],
+        }
+    )
+    chunk = RowValidator(specification()).validate(frame, first_place=1)
+    assert reasons(chunk) == {1: ["ragged_row"]}
+
+
+def test_a_batch_is_held_whole_with_the_reasons_of_its_bad_rows() -> None:
+    validator = RowValidator(specification())
+    table = {"n": ["1", "x", "3"], "y": ["1", "1", "z"], RAGGED: [None, None, 3]}
+    frame = pl.DataFrame(table, schema_overrides={RAGGED: pl.Int64})
+    dirty = validator.hold(frame, first_place=1)
+    assert dirty.columns == [PLACE, REASONS, "n", "y"]
+    assert dirty[REASONS].to_list() == [[], ["not_a_number:n"], ["ragged_row"]]
+    clean = validator.hold(pl.DataFrame({"n": ["1"], "y": ["1"]}), first_place=4)
+    assert clean.schema == dirty.schema
+    assert clean.rows() == [(4, [], "1", "1")]
+    report = validator.report()
+    assert (report.n_rows, report.n_bad) == (4, 2)
+
+
 def test_missing_columns_are_named_with_what_the_file_has_instead() -> None:
     spec = specification(features={"income": "numeric", "tenure_months": "numeric"})
     schema = pl.Schema({"Income": pl.String, "y": pl.String})

@@ -7,8 +7,7 @@ All issues are collected; an exception is raised only if the columns themselves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -16,15 +15,22 @@ from iris_ct.core.dataset import issues
 from iris_ct.core.dataset.batch import KEY, POSITION, ROW
 from iris_ct.core.dataset.columns import (
     Reading,
-    as_text,
     can_be_category,
     can_be_number,
     read_booleans,
     read_categories,
     read_numbers,
 )
-from iris_ct.core.dataset.issues import Code, IssueTally, ValidationReport
+from iris_ct.core.dataset.issues import IssueTally, ValidationReport
 from iris_ct.core.dataset.keys import place_keys, row_keys
+from iris_ct.core.dataset.parting import (
+    PLACE,
+    RAGGED,
+    REASONS,
+    Parts,
+    ValidatedChunk,
+    ragged_rows,
+)
 from iris_ct.core.dataset.schema import COLUMNS_OF_THE_PRODUCT, check_columns, target_type
 from iris_ct.core.dataset.times import can_be_time, read_times
 from iris_ct.core.specification import Feature, Specification
@@ -40,49 +46,7 @@ __all__ = [
     "stored_rows",
 ]
 
-PLACE = "_place"
-"""Number of a row in its file, from 1, the header not counted; int64."""
-
-REASONS = "_reasons"
-"""Why a row is bad: ``code:column``, list of str."""
-
-RAGGED = "_ragged"
-"""Fields that a ragged line holds; null for a whole one. Readers add it only where there are."""
-
 KnownKeys = Callable[[pl.Series], pl.Series]
-
-
-@dataclass(frozen=True)
-class ValidatedChunk:
-    """One chunk, parted.
-
-    Attributes
-    ----------
-    good : DataFrame
-        ``_place``, ``_position`` (with an event time), ``_key`` (with key columns), the group
-        column, the features in their declared order, the target (null without a label); typed
-        as stored.
-    bad : DataFrame
-        ``_place``, ``_reasons``, and the columns of the file as text.
-    """
-
-    good: pl.DataFrame
-    bad: pl.DataFrame
-
-
-@dataclass
-class _Parts:
-    """What has been read of one chunk so far."""
-
-    frame: pl.DataFrame
-    first_place: int
-    columns: dict[str, pl.Series] = field(default_factory=dict)
-    problems: dict[tuple[Code, str], pl.Series] = field(default_factory=dict)
-
-    def mark(self, code: Code, column: str, rows: pl.Series) -> None:
-        """Mark rows as bad; a mask without rows is forgotten, the same reason counts once."""
-        if rows.any():
-            self.problems[code, column] = rows | self.problems.get((code, column), rows)
 
 
 class _Validator:
@@ -122,7 +86,7 @@ class _Validator:
                 self._tally.note(issues.EXTRA_COLUMN, name)
 
     def validate(self, chunk: pl.DataFrame, *, first_place: int) -> ValidatedChunk:
-        """Read the rows of one chunk.
+        """Read the rows of one chunk and part them.
 
         Parameters
         ----------
@@ -131,15 +95,22 @@ class _Validator:
         first_place : int
             Number of the chunk's first row in its file, from 1.
         """
-        if self._schema_seen is None:
-            self.check_columns(chunk.schema, source="The file")
-        parts = _Parts(chunk, first_place)
-        ragged = self._ragged(parts)
-        self._read(parts)
-        if ragged is not None:
-            parts.problems = {at: rows & ~ragged for at, rows in parts.problems.items()}
-            parts.mark(issues.RAGGED_ROW, "", ragged)
-        return self._part(parts)
+        parts = self._look(chunk, first_place)
+        good = parts.good()
+        target = self.specification.target
+        if target in good.columns:
+            self._tally.n_labelled += good.height - good[target].null_count()
+        for feature in self.specification.features:
+            if feature.name in good.columns and not self._filled.get(feature.name):
+                self._filled[feature.name] = good[feature.name].null_count() < good.height
+        return ValidatedChunk(good, parts.bad(keep=self.required))
+
+    def hold(self, chunk: pl.DataFrame, *, first_place: int) -> pl.DataFrame:
+        """Give every row of a chunk as bad rows are given, the good ones without a reason.
+
+        For a batch that is quarantined as a whole.
+        """
+        return self._look(chunk, first_place).bad(keep=self.required, every_row=True)
 
     def report(self) -> ValidationReport:
         """Give the report over all chunks so far."""
@@ -148,43 +119,27 @@ class _Validator:
                 self._tally.note(issues.EMPTY_COLUMN, name)
         return self._tally.report(max_bad_share=self.specification.data.max_bad_share)
 
-    def _read(self, parts: _Parts) -> None:
+    def _read(self, parts: Parts) -> None:
         raise NotImplementedError
 
-    def _ragged(self, parts: _Parts) -> pl.Series | None:
-        return parts.frame[RAGGED].is_not_null() if RAGGED in parts.frame.columns else None
+    def _look(self, chunk: pl.DataFrame, first_place: int) -> Parts:
+        """Read a chunk and count what was found."""
+        if self._schema_seen is None:
+            self.check_columns(chunk.schema, source="The file")
+        parts = Parts(chunk, first_place)
+        self._read(parts)
+        ragged = ragged_rows(chunk)
+        if ragged is not None:
+            # What stands in such a row is in the wrong columns: one reason is enough.
+            parts.problems = {at: rows & ~ragged for at, rows in parts.problems.items()}
+            parts.mark(issues.RAGGED_ROW, "", ragged)
+        for (code, column), rows in parts.found.items():
+            self._tally.count(code, column, rows, first_place=first_place)
+        self._tally.n_rows += chunk.height
+        self._tally.n_bad += int(parts.bad_rows.sum())
+        return parts
 
-    def _part(self, parts: _Parts) -> ValidatedChunk:
-        """Part the rows by what was found, and count it."""
-        frame, first_place = parts.frame, parts.first_place
-        places = pl.int_range(
-            first_place, first_place + frame.height, dtype=pl.Int64, eager=True
-        ).alias(PLACE)
-        good = pl.DataFrame([places, *(s.alias(n) for n, s in parts.columns.items())])
-        problems = {at: rows for at, rows in parts.problems.items() if rows.any()}
-        own = set(COLUMNS_OF_THE_PRODUCT) - set(self.required)
-        originals = frame.drop(own, strict=False)
-        bad = originals.clear()
-        reasons = pl.Series(REASONS, [], dtype=pl.List(pl.String))
-        bad_places = places.clear()
-        if problems:
-            rows = pl.select(pl.any_horizontal(list(problems.values()))).to_series()
-            good, bad, bad_places = good.filter(~rows), originals.filter(rows), places.filter(rows)
-            reasons = _reasons(problems, rows)
-        for (code, column), mask in problems.items():
-            self._tally.count(code, column, mask, first_place=first_place)
-        self._tally.n_rows += frame.height
-        self._tally.n_bad += bad.height
-        target = self.specification.target
-        if target in good.columns:
-            self._tally.n_labelled += good.height - good[target].null_count()
-        for feature in self.specification.features:
-            if feature.name in good.columns and not self._filled.get(feature.name):
-                self._filled[feature.name] = good[feature.name].null_count() < good.height
-        texts = [as_text(bad[n]) for n in bad.columns if can_be_category(bad[n].dtype)]
-        return ValidatedChunk(good, pl.DataFrame([bad_places, reasons, *texts]))
-
-    def _read_features(self, parts: _Parts) -> None:
+    def _read_features(self, parts: Parts) -> None:
         """Read every declared feature and hold it against its rules."""
         features = self.specification.features
         numeric = [f.name for f in features if f.kind == "numeric"]
@@ -203,12 +158,12 @@ class _Validator:
             self._keep(parts, feature.name, reading)
             _check_rules(parts, feature, reading)
 
-    def _keep(self, parts: _Parts, column: str, reading: Reading) -> None:
+    def _keep(self, parts: Parts, column: str, reading: Reading) -> None:
         parts.columns[column] = reading.values
         for code, rows in reading.failures:
             parts.mark(code, column, rows)
 
-    def _read_position(self, parts: _Parts) -> None:
+    def _read_position(self, parts: Parts) -> None:
         """Read the event time as microseconds since 1970, UTC."""
         column = self.specification.event_time
         if column is None:
@@ -220,13 +175,13 @@ class _Validator:
             parts.mark(issues.MISSING_TIME, column, reading.values.is_null() & ~reading.failed)
         parts.columns[POSITION] = reading.values.to_physical()
 
-    def _read_key(self, parts: _Parts) -> None:
+    def _read_key(self, parts: Parts) -> None:
         keys = row_keys(parts.frame, self.specification)
         if keys.has_nulls():
             parts.mark(issues.MISSING_KEY, ",".join(self.specification.key), keys.is_null())
         parts.columns[KEY] = keys
 
-    def _read_target(self, parts: _Parts) -> None:
+    def _read_target(self, parts: Parts) -> None:
         name = self.specification.target
         if name not in parts.frame.columns:
             self._tally.note(issues.TARGET_ABSENT, name)
@@ -262,7 +217,7 @@ class RowValidator(_Validator):
         # Only for on_duplicate = reject: eight bytes for each row of the file.
         self._keys_seen = pl.Series(dtype=pl.UInt64)
 
-    def _read(self, parts: _Parts) -> None:
+    def _read(self, parts: Parts) -> None:
         group = self.specification.group
         self._read_position(parts)
         if self.specification.key:
@@ -276,7 +231,7 @@ class RowValidator(_Validator):
         self._read_features(parts)
         self._read_target(parts)
 
-    def _refuse_duplicates(self, parts: _Parts) -> None:
+    def _refuse_duplicates(self, parts: Parts) -> None:
         if self.specification.on_duplicate != "reject":
             return
         keys, column = parts.columns[KEY], ",".join(self.specification.key)
@@ -301,7 +256,7 @@ class LabelValidator(_Validator):
         self._key_columns = specification.key or (KEY,)
         super().__init__(specification, (*self._key_columns, specification.target))
 
-    def _read(self, parts: _Parts) -> None:
+    def _read(self, parts: Parts) -> None:
         if self.specification.key:
             self._read_key(parts)
         else:
@@ -322,7 +277,7 @@ class InputValidator(_Validator):
     def __init__(self, specification: Specification) -> None:
         super().__init__(specification, (*specification.key, *specification.feature_names))
 
-    def _read(self, parts: _Parts) -> None:
+    def _read(self, parts: Parts) -> None:
         if self.specification.key:
             self._read_key(parts)
         self._read_features(parts)
@@ -353,7 +308,7 @@ def stored_rows(
     return pl.DataFrame([rows, position, keys, *rest.get_columns()])
 
 
-def _check_rules(parts: _Parts, feature: Feature, reading: Reading) -> None:
+def _check_rules(parts: Parts, feature: Feature, reading: Reading) -> None:
     values, name = reading.values, feature.name
     if not feature.nullable and values.has_nulls():
         parts.mark(issues.MISSING_VALUE, name, values.is_null() & ~reading.failed)
@@ -364,12 +319,3 @@ def _check_rules(parts: _Parts, feature: Feature, reading: Reading) -> None:
     if feature.allowed is not None:
         allowed = values.is_in(list(feature.allowed))
         parts.mark(issues.NOT_ALLOWED, name, (~allowed).fill_null(value=False))
-
-
-def _reasons(problems: Mapping[tuple[Code, str], pl.Series], bad: pl.Series) -> pl.Series:
-    """Give each bad row the list of its reasons."""
-    marked = [
-        pl.when(mask.filter(bad)).then(pl.lit(issues.reason(code, column)))
-        for (code, column), mask in problems.items()
-    ]
-    return pl.select(pl.concat_list(marked).list.drop_nulls()).to_series().alias(REASONS)
