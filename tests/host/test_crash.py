@@ -188,6 +188,24 @@ def test_a_message_that_kills_its_processes_is_suspended(lock_path: Path, sqlite
         host.stop(drain_timeout_s=0.0)
 
 
+def test_a_host_outlives_the_process_its_children_come_from(
+    lock_path: Path, sqlite_url: str
+) -> None:
+    """All children die with it, and are all started again."""
+    name = "tests.host.productions:small"
+    with Host(name, store_url=sqlite_url, lock_path=lock_path, processes=True) as host:
+        before = set(host.pids.values())
+        os.kill(_parent(min(before)), signal.SIGKILL)
+        _wait_until(lambda: not before & set(host.pids.values()))
+        assert host.call("Entry", Task("pass", 4), LONG_S).number == 4
+        assert len(host.pids) == 3
+    assert not any(_lives(pid) for pid in before)
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def _kill_at_work(client: HostClient, command: list[str], pause_s: float) -> None:
     """Start a host, let it end some messages, and kill it a moment later."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -330,8 +330,8 @@ class Host:
             return ThreadPool(node)
         return ProcessPool(
             node,
+            self._reference,
             WorkerSettings(
-                production=self._reference,
                 store_url=self._store_url,
                 bells=str(self._bells),
                 replay=self._replay,

@@ -1,7 +1,7 @@
 """Strict mode: every slot in an operating-system process of its own, as on IRIS.
 
-A thread per slot starts the process, reads what it reports, and starts it again when it dies. A
-process dies with its host: by the kernel (``PR_SET_PDEATHSIG``) and by the end of its input pipe.
+A thread per slot has the process forked, waits for its end, and has it forked again when it dies.
+A process dies with its host: by the kernel (``PR_SET_PDEATHSIG``) and by the end of its orders.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -20,6 +18,7 @@ from typing import IO, Any
 from iris_ct.host.database import Synchronous
 from iris_ct.host.errors import ComponentStartError, MessageStateError
 from iris_ct.host.node import Node
+from iris_ct.host.nursery import Child, Nursery
 from iris_ct.host.plan import ItemSpec
 from iris_ct.host.runtime import LOG_ERROR
 
@@ -34,24 +33,14 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 30.0
 # A process that lived so long did not die of its start.
 _SETTLED_S = 10.0
 
-# Reads its settings before anything is imported: they hold the import path.
-_BOOTSTRAP = (
-    "import json, sys\n"
-    "settings = json.loads(sys.stdin.readline())\n"
-    "sys.path[:] = settings['import_path']\n"
-    "from iris_ct.host.worker import run\n"
-    "run(settings)\n"
-)
-
 
 @dataclass(frozen=True)
 class WorkerSettings:
     """What all workers need to know, as plain values.
 
-    They travel through a pipe, not the command line, where a password would be seen.
+    They travel through a socket, not the command line, where a password would be seen.
     """
 
-    production: str
     store_url: str
     bells: str
     replay: bool
@@ -61,9 +50,10 @@ class WorkerSettings:
 class ProcessPool:
     """The slots of all items as processes. Started and stopped by the host, once."""
 
-    def __init__(self, node: Node, settings: WorkerSettings) -> None:
+    def __init__(self, node: Node, production: str, settings: WorkerSettings) -> None:
+        self._nursery = Nursery(production)
         self._workers = [
-            _Worker(node, spec, address, settings)
+            _Worker(node, spec, address, settings, self._nursery)
             for spec in node.plan.items.values()
             for address in spec.slots
         ]
@@ -106,12 +96,21 @@ class ProcessPool:
         deadline = time.monotonic() + _UNWIND_S
         for worker in self._workers:
             worker.join(deadline)
+        self._nursery.close()
 
 
 class _Worker:
     """Keeps the process of one slot alive."""
 
-    def __init__(self, node: Node, spec: ItemSpec, address: str, settings: WorkerSettings) -> None:
+    def __init__(
+        self,
+        node: Node,
+        spec: ItemSpec,
+        address: str,
+        settings: WorkerSettings,
+        nursery: Nursery,
+    ) -> None:
+        self._nursery = nursery
         self.address = address
         self.reported = threading.Event()
         self.failure = ""
@@ -121,14 +120,15 @@ class _Worker:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._going = False
-        self._process: subprocess.Popen[str] | None = None
-        # The kernel ties a child to the thread that started it, so that thread stays.
+        self._child: Child | None = None
+        self._orders: IO[str] | None = None
         self._thread = threading.Thread(target=self._keep, name=f"host-{address}", daemon=True)
 
     @property
     def pid(self) -> int:
         """Number of the running process, 0 without one."""
-        return self._process.pid if self._process is not None else 0
+        child = self._child
+        return child.pid if child is not None else 0
 
     def start(self) -> None:
         self._thread.start()
@@ -139,14 +139,11 @@ class _Worker:
         self.tell("go")
 
     def tell(self, word: str) -> None:
-        with self._lock:
-            pipe = self._process.stdin if self._process is not None else None
-            if pipe is None:
-                return
-            # A process that is dying reads no more; its successor is told when it starts.
-            with suppress(OSError, ValueError):
-                pipe.write(f"{word}\n")
-                pipe.flush()
+        # A process that is dying reads no more; its successor is told when it starts.
+        with self._lock, suppress(OSError):
+            if self._orders is not None:
+                self._orders.write(f"{word}\n")
+                self._orders.flush()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -156,14 +153,15 @@ class _Worker:
         if self._thread.ident is None:
             return
         self._thread.join(max(0.0, deadline - time.monotonic()))
-        if self._thread.is_alive() and self._process is not None:
+        child = self._child
+        if self._thread.is_alive() and child is not None:
             self._node.warn(
                 "The host stopped while a handler was running on; its process was killed, its "
                 "message is kept and will be run again.",
                 item_name=self._spec.name,
                 severity=LOG_ERROR,
             )
-            self._process.kill()
+            child.kill()
         self._thread.join()
 
     # -- in the thread ---------------------------------------------------------------------------
@@ -185,24 +183,22 @@ class _Worker:
             pause_s = min(2 * pause_s, _LAST_PAUSE_S)
 
     def _run_once(self) -> int:
+        """Have a process forked and wait for its end; returns its exit code."""
         reader, writer = os.pipe()
-        settings = asdict(self._settings) | {
-            "slot": self.address,
-            "item": self._spec.name,
-            "report_to": writer,
-            "parent": os.getpid(),
-            "import_path": sys.path,
-        }
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and text
-            [sys.executable, "-c", _BOOTSTRAP],
-            stdin=subprocess.PIPE,
-            pass_fds=(writer,),
-            text=True,
-        )
-        os.close(writer)
+        orders_reader, orders_writer = os.pipe()
+        settings = asdict(self._settings) | {"slot": self.address, "item": self._spec.name}
+        try:
+            child = self._nursery.fork(settings, orders_reader, writer)
+        except ComponentStartError as error:
+            self.failure = str(error)
+            os.close(reader)
+            os.close(orders_writer)
+            return 1
+        finally:
+            os.close(writer)
+            os.close(orders_reader)
         with self._lock:
-            self._process = process
-        self.tell(json.dumps(settings))
+            self._child, self._orders = child, os.fdopen(orders_writer, "w")
         if self._going:
             self.tell("go")
         if self._stopping.is_set():
@@ -211,14 +207,14 @@ class _Worker:
             target=self._read_reports, args=(os.fdopen(reader),), daemon=True
         )
         reports.start()
-        code = process.wait()
+        code = child.wait()
         # What it wrote last is still in the pipe; a grandchild may hold that open, so not for ever.
         reports.join(_UNWIND_S)
         with self._lock:
-            self._process = None
-        with suppress(OSError):
-            if process.stdin is not None:
-                process.stdin.close()
+            self._child = None
+            with suppress(OSError):
+                self._orders.close()
+            self._orders = None
         return code
 
     def _read_reports(self, reports: IO[str]) -> None:

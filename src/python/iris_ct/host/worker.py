@@ -1,4 +1,4 @@
-"""The process of one slot in strict mode. Started by `processes`, not meant to be run by hand."""
+"""The process of one slot in strict mode, forked from the nursery."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from iris_ct.host.component import describe
 from iris_ct.host.database import Database
 from iris_ct.host.node import Node, bell_path
-from iris_ct.host.plan import HostPlan, load_production
+from iris_ct.host.plan import HostPlan
 from iris_ct.host.runtime import bound
 from iris_ct.host.signals import Doorbell
 from iris_ct.host.slot import Slot
@@ -27,7 +27,6 @@ class _Reports:
     """Lines of JSON to the supervisor: that the component opened, and console lines."""
 
     def __init__(self, descriptor: int) -> None:
-        os.set_inheritable(descriptor, False)
         self._descriptor = descriptor
         self._lock = threading.Lock()
 
@@ -44,17 +43,22 @@ class _Reports:
                 line = line[os.write(self._descriptor, line) :]
 
 
-def run(settings: dict[str, Any]) -> None:
-    """Work as one slot until told to stop."""
-    _die_with(settings["parent"])
-    # Ctrl-C reaches the whole group; only the host decides how it ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    reports = _Reports(settings["report_to"])
-    try:
-        plan = HostPlan.from_production(load_production(settings["production"]))
-    except Exception as error:  # noqa: BLE001 - whatever importing the production raises
-        reports.opened(describe(error))
-        return
+def run_slot(settings: dict[str, Any], plan: HostPlan, orders: IO[str], report_to: int) -> None:
+    """Work as one slot until told to stop.
+
+    Parameters
+    ----------
+    settings : dict
+        Slot, item, store and mode, as plain values.
+    plan : HostPlan
+        The production.
+    orders : text file
+        Words of the supervisor, a line each; its end means that the supervisor is dead.
+    report_to : int
+        Descriptor for reports to the supervisor.
+    """
+    die_with(settings["parent"])
+    reports = _Reports(report_to)
     address = settings["slot"]
     bells = Path(settings["bells"])
     database = Database(settings["store_url"], settings["synchronous"])
@@ -71,7 +75,7 @@ def run(settings: dict[str, Any]) -> None:
     slot = Slot(node, plan.items[settings["item"]], address)
     go = threading.Event()
     bell = Doorbell(bell_path(bells, address), node.answer_bell)
-    for target, arguments in ((_obey, (node, go)), (_report, (slot, reports))):
+    for target, arguments in ((_obey, (node, go, orders)), (_report, (slot, reports))):
         threading.Thread(target=target, args=arguments, daemon=True).start()
     with bound(node):
         slot.run(go)
@@ -84,8 +88,8 @@ def _report(slot: Slot, reports: _Reports) -> None:
     reports.opened("" if slot.failure is None else describe(slot.failure))
 
 
-def _obey(node: Node, go: threading.Event) -> None:
-    for line in sys.stdin:
+def _obey(node: Node, go: threading.Event, orders: IO[str]) -> None:
+    for line in orders:
         word = line.strip()
         if word == "go":
             go.set()
@@ -99,7 +103,8 @@ def _obey(node: Node, go: threading.Event) -> None:
         os._exit(1)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent ends; end now if it has."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
