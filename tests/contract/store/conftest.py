@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +15,26 @@ from tests.servers import postgres_url
 from iris_ct.adapters.store import SqlStore
 
 _schemas = itertools.count(1)
+# What InterSystems IRIS or its dialect does not have, or drops without a word.
+_NOT_PLAIN = re.compile(
+    r"\b(RETURNING|ON CONFLICT|ON DUPLICATE|MERGE|LIMIT|OFFSET|FOR UPDATE)\b|\)\s*,\s*\(%",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture(autouse=True)
+def plain_sql() -> Iterator[None]:
+    """Hold every statement of every test to the SQL that all databases have in common."""
+    found: list[str] = []
+
+    def look(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if "ct_" in statement and "CREATE" not in statement and _NOT_PLAIN.search(statement):
+            found.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", look)
+    yield
+    sa.event.remove(sa.Engine, "before_cursor_execute", look)
+    assert found == []
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,21 @@ def test_orphans_are_those_of_writers_that_are_gone(tmp_path: Path) -> None:
     watcher.close()
 
 
+def test_a_half_written_artefact_of_a_dead_writer_is_an_orphan(tmp_path: Path) -> None:
+    gone, watcher = FactFiles(tmp_path), FactFiles(tmp_path)
+    draft = gone.new("artifacts", "bikes", stem="0123", suffix=".draft")
+    draft.mkdir()
+    (draft / "model.txt").touch()
+    finished = draft.parent / "0123456789abcdef"
+    finished.mkdir()
+    (finished / "model.txt").touch()
+    gone.close()
+    assert watcher.orphans() == {"bikes": [draft]}
+    watcher.remove([draft])
+    assert list(draft.parent.iterdir()) == [finished]
+    watcher.close()
+
+
 def test_scratch_space_is_cleared_at_the_end_and_after_a_death(tmp_path: Path) -> None:
     gone, watcher = FactFiles(tmp_path), FactFiles(tmp_path)
     with gone.scratch() as mine, watcher.scratch() as ours:
