@@ -22,11 +22,12 @@ demo: setup  ## two years of bike rentals, month by month (ARGS="--keep DIR" kee
 test: setup  ## run the tests (ARGS="-k drift" picks some)
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: setup  ## lint, format, types, import contracts, spelling
+check: setup  ## lint, format, types, import contracts, docstrings, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@echo "numpydoc lint"; $(BIN)/numpydoc lint $$(find src/python -name '*.py')
 	$(BIN)/codespell $(SPELLED)
 
 bench: setup  ## run the benchmarks and write what they measured

@@ -48,7 +48,7 @@ def print_month(console: Console, month: MonthFacts) -> None:
     _print_row(
         console,
         (month.month, str(month.rows), drift),
-        f"{trigger}{month.decision}, {month.reason}",
+        f"{trigger}{month.decision}, {_in_short(month.reason)}",
         (
             f"v{month.champion}" if month.champion else "-",
             _error(month.served_mae),
@@ -107,6 +107,12 @@ def _print_row(
     line.append(_RIGHT.format(*right))
     line.rstrip()
     console.print(line, soft_wrap=True)
+
+
+def _in_short(reason: str) -> str:
+    """Keep what was measured, where a reason ends with it in parentheses."""
+    _, found, measured = reason.rstrip(")").partition(" (")
+    return measured if found else reason
 
 
 def _error(mae: float | None) -> str:

@@ -73,7 +73,7 @@ def _say_check(check: Check) -> str:
 def _say_windows(decision: Decision) -> list[str]:
     windows: list[dict[str, Any]] = decision.inputs.get("windows") or []
     return [
-        f"  window {window.get('window')}: {_say(window.get('rows'))} rows, "
+        f"  window {window.get('window')}: {_say(window.get('n_rows'))} rows, "
         f"loss {_say(window.get('loss'))}"
         for window in windows
     ]

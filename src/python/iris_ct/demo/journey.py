@@ -25,7 +25,7 @@ from iris_ct.host import HostClient, TraceRow
 
 # A month takes seconds; so long without an end means that something is stuck, not slow.
 _PATIENCE_S = 900.0
-_LOOK_S = 0.05
+_LOOK_S = 0.1
 
 # Side effects that the next month need not wait for; the journey waits for them at its end.
 _SIDE_EFFECTS = ("RegistrationRequested", "NotificationRequested")
@@ -127,8 +127,10 @@ class Journey:
         )
 
     def _session_of(self, month: MonthFile) -> int | None:
-        """Find the session that the inbox began with this file."""
-        for row in self.client.sessions(10):
+        """Find the session that the inbox began with this file, once it has taken it."""
+        if (self.parts.home / "inbox" / MODEL / month.path.name).exists():
+            return None
+        for row in self.client.sessions(5):
             if row.session_id not in self._sessions and row.body_class.endswith("FileArrived"):
                 first = self.client.trace(row.session_id)[0]
                 if json.loads(first.body)["source"] == month.path.name:
