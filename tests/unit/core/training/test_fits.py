@@ -10,7 +10,7 @@ from iris_ct.core.errors import IncompatibleModelError, TrainingFailedError
 from iris_ct.core.specification import Task
 from iris_ct.core.training.encoding import FeatureEncoding
 from iris_ct.core.training.job import refit, train_and_predict
-from iris_ct.core.training.lightgbm_trainer import fit, safe_names
+from iris_ct.core.training.lightgbm_trainer import fit, safe_names, threads_for
 from iris_ct.core.training.predictor import Predictor
 from iris_ct.core.training.recipe import recipe_digest
 
@@ -219,3 +219,9 @@ def test_the_recipe_depends_on_learning_and_not_on_windows_or_gates() -> None:
 def test_names_that_lightgbm_refuses_are_written_otherwise() -> None:
     said = safe_names(["a b", "a:b", 'a"b', "größe"])
     assert said == ["a_b", "a_b_2", "a_b_3", "größe"]
+
+
+def test_small_fits_use_one_thread_and_large_ones_what_is_allowed() -> None:
+    said = specification(training={"threads": 2})
+    assert [threads_for(n, said) for n in (1, 399_999, 400_000, 10**9)] == [1, 1, 2, 2]
+    assert threads_for(10**9, specification()) == 1

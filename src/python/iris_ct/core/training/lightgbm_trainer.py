@@ -23,6 +23,9 @@ _NOT_IN_NAMES = re.compile(r'[\s,:"\[\]{}]')
 # Rounds without a smaller loss on the watched rows after which boosting stops.
 PATIENCE_ROUNDS = 25
 
+# Matrix cells below which another thread costs more in waking up than it computes.
+CELLS_PER_THREAD = 200_000
+
 Progress = Callable[[float], None]
 
 
@@ -82,6 +85,8 @@ def fit(
     """
     target = learnable_target(table, rows, specification)
     parameters = boosting_parameters(specification, n_classes=len(table.encoding.classes))
+    n_cells = rows.size * len(table.encoding.columns)
+    parameters["num_threads"] = threads_for(n_cells, specification)
     curve: list[float] = []
     try:
         data = _dataset(table, rows, target, parameters)
@@ -110,6 +115,14 @@ def fit(
         curve=tuple(curve),
         importances=dict(zip(table.encoding.columns, gain.tolist(), strict=True)),
     )
+
+
+def threads_for(n_cells: int, specification: Specification) -> int:
+    """Give the threads that pay for a fit of so many matrix cells, `training.threads` at most.
+
+    The same rows always get the same number, because a model's bytes may depend on it.
+    """
+    return max(1, min(specification.training.threads, n_cells // CELLS_PER_THREAD))
 
 
 def learnable_target(
