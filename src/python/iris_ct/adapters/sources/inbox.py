@@ -4,7 +4,7 @@ Below the home::
 
     inbox/<model>/             rows, as CSV, gzip CSV or Parquet
     inbox/<model>/labels/      labels that come later
-    store/incoming/<model>/<kind>/   claimed, on their way
+    store/incoming/<model>/<kind>/   claimed, on their way (given-<kind>/: handed over by a person)
     archive/<model>/           stored
     quarantine/<model>/files/  refused, each with a report beside it
 
