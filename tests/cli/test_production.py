@@ -13,14 +13,14 @@ from tests.factories import day, rentals
 
 pytestmark = pytest.mark.integration
 
-# No fit ends by itself: each round improves the loss a little, for far too many rounds.
+# No fit ends in time: each round improves the loss a little, for far too many rounds.
 ENDLESS = """
 [training]
 min_rows = 300
-rounds = 10000000
+rounds = 1000000
 windows = ["all"]
 threads = 1
-parameters = { learning_rate = 1e-9 }
+parameters = { learning_rate = 1e-9, num_leaves = 2 }
 """
 
 
@@ -84,7 +84,7 @@ def test_ctrl_c_stops_the_production_and_keeps_the_training_for_the_next_start(
     home = endless_home(tmp_path / "dur")
     with ct_up(home) as process:
         ct(home, "ingest", MODEL, csv(tmp_path / "rows.csv", rentals(day(0), 20)))
-        wait_until(lambda: "fit" in ct(home, "log", "--host").out)
+        wait_until(lambda: "read 100%" in ct(home, "log", "--host").out)
         # To the whole group, as a terminal does.
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(120) == 0
@@ -102,7 +102,7 @@ def test_a_training_is_cancelled_in_whatever_process_it_runs(
     home = endless_home(tmp_path / "dur")
     with ct_up(home, *options):
         ct(home, "ingest", MODEL, csv(tmp_path / "rows.csv", rentals(day(0), 20)))
-        wait_until(lambda: "fit" in ct(home, "log", "--host").out)
+        wait_until(lambda: "read 100%" in ct(home, "log", "--host").out)
         cancelled = ct(home, "retrain", MODEL, "--cancel", "--wait", "--json")
         assert cancelled.code == 0
         assert cancelled.json["state"] == "cancelled"
@@ -116,7 +116,7 @@ def test_a_training_that_nobody_runs_is_cancelled_by_the_command_itself(tmp_path
     home = endless_home(tmp_path / "dur")
     with ct_up(home) as process:
         ct(home, "ingest", MODEL, csv(tmp_path / "rows.csv", rentals(day(0), 20)))
-        wait_until(lambda: "fit" in ct(home, "log", "--host").out)
+        wait_until(lambda: "read 100%" in ct(home, "log", "--host").out)
         process.kill()
         process.wait(60)
     said = ct_process(home, "retrain", MODEL, "--cancel", "--json")
