@@ -36,7 +36,7 @@ bench: setup  ## run the benchmarks and write what they measured
 # uv does not read pip's configuration, so the index that pip uses is handed over.
 lock:  ## choose the packages' versions anew (ARGS="--upgrade" takes newer ones)
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
-	@build/lock/bin/pip install --quiet --disable-pip-version-check uv
+	@build/lock/bin/pip install -qq --disable-pip-version-check uv
 	@index=$$(build/lock/bin/pip config get global.index-url 2>/dev/null || true); \
 	UV_PYTHON_DOWNLOADS=never build/lock/bin/uv pip compile pyproject.toml \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url \
