@@ -1,0 +1,49 @@
+"""``python -m benchmarks``: run them and print what they measured as Markdown."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import cycle, drift, ingest, machine, messages
+from benchmarks.table import Table
+
+FULL_SIZES = (100_000, 1_000_000, 10_000_000)
+
+
+def main() -> None:
+    """Run the chosen benchmarks."""
+    chosen = _arguments()
+    jobs: dict[str, Callable[[], list[Table]]] = {
+        "drift": lambda: drift.run(sizes=FULL_SIZES) if chosen.full else drift.run(),
+        "ingest": ingest.run,
+        "cycle": cycle.run,
+        "messages": messages.run,
+    }
+    pieces = [machine.describe()]
+    print(pieces[0], flush=True)
+    for name in chosen.only or jobs:
+        started = time.perf_counter()
+        for table in jobs[name]():
+            pieces.append(table.text())
+            print(f"\n{pieces[-1]}", flush=True)
+        pieces.append(f"({name}: {time.perf_counter() - started:.0f} s, {machine.load()})")
+        print(f"\n{pieces[-1]}", flush=True)
+    if chosen.out:
+        chosen.out.write_text("\n\n".join(pieces) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "only", nargs="*", choices=["drift", "ingest", "cycle", "messages"], help="default: all"
+    )
+    parser.add_argument("--full", action="store_true", help="drift on 10 million rows too")
+    parser.add_argument("--out", type=Path, help="also write the tables to this file")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
