@@ -40,7 +40,6 @@ class Slot:
         self.address = address
         self.opened = threading.Event()
         self.failure: BaseException | None = None
-        self.closing = threading.Event()
         self._signal = node.signals.get(queue_signal(spec.name))
         self._component: Component | None = None
         self._next_poll = 0.0
@@ -65,11 +64,6 @@ class Slot:
             with logging_to(self._component.handle.activation):
                 self._component.close()
 
-    def close(self) -> None:
-        """Ask the slot to end after what it is doing."""
-        self.closing.set()
-        self._signal.ring()
-
     # -- loop ----------------------------------------------------------------------------------
 
     def _open(self) -> None:
@@ -82,7 +76,7 @@ class Slot:
         self._component = component
 
     def _over(self) -> bool:
-        return self.node.stopping.is_set() or self.closing.is_set()
+        return self.node.stopping.is_set()
 
     def _work(self) -> bool:
         """Work until the end; False when the host is gone by then."""
@@ -243,7 +237,7 @@ class Slot:
         if message.not_before is None:
             return message
         while (left_s := _seconds_until(message.not_before)) > 0:
-            if self.node.stopping.wait(min(left_s, PATIENCE_S)) or self.closing.is_set():
+            if self.node.stopping.wait(left_s):
                 raise HandlerInterrupted
         return self.node.mailbox.run_again(message)
 
