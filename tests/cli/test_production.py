@@ -11,6 +11,11 @@ import pytest
 from tests.cli.running import MODEL, csv, ct, ct_process, ct_up, make_home, wait_until
 from tests.factories import day, rentals
 
+from iris_ct import bootstrap
+from iris_ct.config import load_settings
+from iris_ct.embedded import host_client
+from iris_ct.messages import FileArrived
+
 pytestmark = pytest.mark.integration
 
 # No fit ends in time: each round improves the loss a little, for far too many rounds.
@@ -131,3 +136,24 @@ def test_a_command_that_began_at_a_running_host_goes_on_when_that_ends(tmp_path:
     rows = csv(tmp_path / "rows.csv", rentals(day(0), 5))
     answer = ct_process(home, "ingest", MODEL, rows, "--json").json
     assert [file["outcome"] for file in answer] == ["stored"]
+
+
+def test_a_waiting_message_is_suspended_and_sent_again(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "dur")
+    rows = csv(tmp_path / "rows.csv", rentals(day(0), 5))
+    assert ct(home, "ingest", MODEL, rows).code == 0
+    parts = bootstrap.parts(load_settings(home))
+    again = FileArrived(MODEL, parts.inbox.take_in(MODEL, rows).path, "rows.csv")
+    with host_client(parts) as client:
+        message = client.send("Requests", again)
+    waiting = ct(home, "trace", message, "--json").json
+    assert (waiting["active"], waiting["messages"][0]["status"]) == (1, "queued")
+    said = ct(home, "trace", "--suspend", message, "--json")
+    assert said.json == {"message_id": message, "status": "suspended"}
+    twice = ct(home, "trace", "--suspend", message)
+    assert (twice.code, "Traceback" in twice.err) == (1, False)
+    resent = ct(home, "trace", "--resend", message, "--json").json
+    tree = ct(home, "trace", resent["session"], "--json").json
+    assert tree["messages"][0]["resent_from"] == message
+    assert (tree["active"], tree["errors"]) == (0, 0)
+    assert "FileStored" in ct(home, "trace", resent["session"]).out

@@ -10,6 +10,14 @@ from cyclopts import Parameter
 from iris_ct.cli.options import OPTIONS, Options
 from iris_ct.cli.rendering import say, say_time, show_facts, show_json, show_lines, show_table
 
+# Why a report has no verdict on the features.
+_UNMEASURED = {
+    "insufficient": "too few rows to say",
+    "not_measured": "nothing to compare yet",
+    "disabled": "disabled in the model file",
+    "columns_changed": "the columns have changed since the champion was trained",
+}
+
 
 def init(
     name: str,
@@ -186,8 +194,8 @@ def _say_held(answer: dict[str, Any]) -> str | None:
 def _say_drift(drifted: dict[str, Any] | None) -> str:
     if drifted is None:
         return "not measured yet"
-    if drifted["status"] == "insufficient":
-        return "too few rows to say"
+    if drifted["status"] != "measured":
+        return _UNMEASURED.get(drifted["status"], drifted["status"])
     found = f"drifted: {say(drifted['features'])}" if drifted["drifted"] else "none"
     return found + ("; the error has drifted" if drifted["error_drifted"] else "")
 
@@ -217,13 +225,13 @@ def _show_drift(report: dict[str, Any]) -> None:
         [
             ("report", f"{report['report_id']}, {say_time(report['measured_at'])} UTC"),
             ("against", f"version {report['version']}" if report.get("version") else "nothing"),
-            ("status", report["status"]),
+            ("status", _UNMEASURED.get(report["status"], report["status"])),
             ("drifted", report["drifted"]),
-            ("rows", f"{report['n_reference']} in the reference, {report['n_current']} now"),
+            ("rows", _say_windows(report)),
             ("error", _say_error(report.get("error"))),
         ]
     )
-    if report["features"]:
+    if report.get("features"):
         show_table(
             ("feature", "drifted", "psi", "limit", "test", "p adjusted", "mean shift", "reason"),
             [
@@ -240,6 +248,12 @@ def _show_drift(report: dict[str, Any]) -> None:
                 for feature in report["features"]
             ],
         )
+
+
+def _say_windows(report: dict[str, Any]) -> str | None:
+    if "n_reference" not in report:
+        return None
+    return f"{report['n_reference']} in the reference, {report['n_current']} now"
 
 
 def _say_error(error: dict[str, Any] | None) -> str | None:
