@@ -10,8 +10,8 @@ from tests.cli.running import MODEL, ct, make_home
 
 def found(home: Path, name: str) -> dict[str, str]:
     """Give one finding."""
-    checks = ct(home, "doctor", "--json").json["checks"]
-    return {check["name"]: check for check in checks}[name]
+    checks: list[dict[str, str]] = ct(home, "doctor", "--json").json["checks"]
+    return next(check for check in checks if check["name"] == name)
 
 
 def test_a_home_in_use_is_well(lived: Path) -> None:

@@ -16,6 +16,9 @@ from tests.factories import day, rentals
 def test_history_says_who_served_and_why(lived: Path) -> None:
     served = ct(lived, "history", MODEL, "--json").json
     assert [row["version"] for row in served] == [1, 2]
+    assert [row["trigger"] for row in served] == ["first_model", served[1]["trigger"]]
+    assert served[1]["trigger"] in {"drift", "error"}
+    assert "against the champion" in served[1]["verdict"]
     assert served[0]["since_event"] == "2024-01-30 23:00:00 UTC"
     text = ct(lived, "history", MODEL).out
     assert "version" in text.splitlines()[0]
@@ -59,6 +62,9 @@ def test_an_earlier_version_serves_again(copied: Path) -> None:
     assert (said.code, said.out) == (0, f"Version 1 of {MODEL} serves again.\n")
     assert ct(copied, "status", MODEL, "--json").json["champion"]["version"] == 1
     assert "too high at night" in ct(copied, "explain", MODEL).out
+    newest = ct(copied, "history", MODEL, "--json").json[-1]
+    assert (newest["version"], newest["trigger"]) == (1, "rollback")
+    assert "too high at night" in newest["verdict"]
     again = ct(copied, "rollback", MODEL, "--to", "1", "--reason", "x")
     assert (again.code, "serves already" in again.err) == (1, True)
     unknown = ct(copied, "rollback", MODEL, "--to", "9", "--reason", "x")

@@ -195,7 +195,7 @@ def _say_drift(drifted: dict[str, Any] | None) -> str:
     if drifted is None:
         return "not measured yet"
     if drifted["status"] != "measured":
-        return _UNMEASURED.get(drifted["status"], drifted["status"])
+        return say(_UNMEASURED.get(drifted["status"], drifted["status"]))
     found = f"drifted: {say(drifted['features'])}" if drifted["drifted"] else "none"
     return found + ("; the error has drifted" if drifted["error_drifted"] else "")
 
@@ -259,4 +259,11 @@ def _say_windows(report: dict[str, Any]) -> str | None:
 def _say_error(error: dict[str, Any] | None) -> str | None:
     if not error:
         return None
-    return say({key: value for key, value in error.items() if not isinstance(value, dict | list)})
+    verdict = "drifted" if error["drifted"] else "not drifted"
+    if error["status"] != "measured":
+        verdict = _UNMEASURED.get(error["status"], error["status"])
+    return (
+        f"{verdict}: {error['metric']} {say(error['loss'])} over {error['n_rows']} rows against "
+        f"{say(error['reference_loss'])} on the holdout (factor {say(error['factor'])}, "
+        f"limit {say(error['factor_threshold'])})"
+    )

@@ -53,7 +53,7 @@ def history(name: str, /, *, decisions: bool = False, options: Options = OPTIONS
                 row["rows"],
                 None if row["holdout_loss"] is None
                 else f"{row['holdout_loss']:.4g} {row['metric']}",
-                row["reason"],
+                f"{row['trigger']}: {row['verdict']}",
             )
             for row in served
         ],

@@ -5,7 +5,9 @@ from __future__ import annotations
 from iris_ct.bootstrap import Parts
 from iris_ct.core.decision import Decision
 from iris_ct.core.errors import StoreError
+from iris_ct.core.model_version import ModelVersion
 from iris_ct.core.narration import narrate, say_position
+from iris_ct.flow.identify import decision_id
 from iris_ct.procedures.door import Answer
 from iris_ct.procedures.models import models, specification
 
@@ -17,6 +19,7 @@ def history(parts: Parts, model: str) -> list[Answer]:
     for champion in parts.store.models.champions(model):
         version = parts.store.models.get(model, champion.version)
         decision = parts.store.decisions.get(champion.decision_id)
+        trigger, verdict = _why(parts, version, decision)
         rows.append(
             {
                 "version": champion.version,
@@ -27,6 +30,9 @@ def history(parts: Parts, model: str) -> list[Answer]:
                 "rows": version.n_rows,
                 "holdout_loss": version.holdout_loss,
                 "metric": parts.store.specifications.get(version.spec_digest).metric,
+                "cycle_id": version.cycle_id,
+                "trigger": trigger,
+                "verdict": verdict,
                 "decision": champion.decision_id,
                 "reason": decision.reason if decision else "",
                 "mlflow_run": version.run_id,
@@ -79,6 +85,16 @@ def log(parts: Parts, model: str | None = None, *, newest: int = 50) -> list[Ans
         }
         for event in parts.store.audit.events(model, newest=newest)
     ]
+
+
+def _why(parts: Parts, version: ModelVersion, decision: Decision | None) -> tuple[str, str]:
+    """Say what began the version's way to the champion, and what was found on it."""
+    if decision is not None and decision.kind == "rollback":
+        return "rollback", decision.reason
+    triggers = parts.store.cycles.get(version.cycle_id).triggers
+    gate = parts.store.decisions.get(decision_id("gate", version.model, version.cycle_id))
+    reasons = dict.fromkeys(trigger.reason for trigger in triggers)
+    return ", ".join(reasons), gate.reason if gate else ""
 
 
 def _find_decision(parts: Parts, subject: str) -> Decision:
