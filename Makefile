@@ -30,7 +30,7 @@ check: setup  ## lint, format, types, import contracts, docstrings, spelling
 	@echo "numpydoc lint"; $(BIN)/numpydoc lint $$(find src/python -name '*.py')
 	$(BIN)/codespell $(SPELLED)
 
-bench: setup  ## run the benchmarks and write what they measured
+bench: setup  ## run the benchmarks and print what they measured
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 # uv does not read pip's configuration, so the index that pip uses is handed over.

@@ -88,7 +88,8 @@ def _draw(months: Sequence[MonthFacts]) -> Figure:
     axes.set_ylabel("error on the arriving month\n(MAE, bikes an hour)")
     axes.set_ylim(bottom=0)
     axes.set_xlim(-0.5, len(names) - 0.5)
-    axes.tick_params(axis="x", rotation=60)
+    for tick in axes.get_xticklabels():
+        tick.set(rotation=60, ha="right", rotation_mode="anchor")
     axes.grid(axis="y", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper left")
@@ -101,7 +102,9 @@ def _as_svg(figure: Figure) -> str:
     text = io.StringIO()
     # Text as text and fixed ids: smaller, searchable, and the same for the same numbers.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ct"}):
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
     drawn = text.getvalue()
     return drawn[drawn.index("<svg") :]
 
