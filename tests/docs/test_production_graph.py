@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import iris_ct
 from iris_ct.host import HostPlan
 from iris_ct.production import production
 
@@ -39,3 +40,12 @@ def test_every_item_is_described() -> None:
     described = re.findall(r"^\| ([A-Z]\w+) \| ", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     names = [item.name for item in production.items]
     assert [name for name in described if name != "Item"] == names
+
+
+def test_every_room_of_the_house_is_drawn() -> None:
+    """The indented lines below "The house" name the package's modules and folders."""
+    house = PAGE.read_text(encoding="utf-8").partition("## The house")[2]
+    drawn = re.findall(r"^    ([a-z_]+)(?:/|\.py) ", house, re.MULTILINE)
+    package = Path(iris_ct.__file__).parent
+    rooms = {path.stem for path in package.iterdir() if path.stem.strip("_") == path.stem}
+    assert sorted(drawn) == sorted(rooms)
