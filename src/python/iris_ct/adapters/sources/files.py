@@ -9,7 +9,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
@@ -18,6 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from iris_ct.adapters.sources.ahead import read_ahead
 from iris_ct.adapters.sources.csv_blocks import CsvBlocks
 from iris_ct.core.errors import UnreadableFileError
 
@@ -42,6 +44,8 @@ _HASH_BYTES = 2**20
 
 class RowSource:
     """The rows of one file, read once from its beginning; used by one thread.
+
+    A thread of its own reads and parses the next chunk while the caller works on this one.
 
     Attributes
     ----------
@@ -68,6 +72,7 @@ class RowSource:
         self.first_place = 1
         self._chunk_rows = chunk_rows
         self._fingerprint: str | None = None
+        self._ahead: Generator[pl.DataFrame, None, None] | None = None
         self._limit = max_uncompressed_bytes or MAX_UNCOMPRESSED_BYTES
         self.format: FileFormat = detect_format(path)
         self._stream: _Bytes | None = None
@@ -99,7 +104,9 @@ class RowSource:
         self.close()
 
     def close(self) -> None:
-        """Close the file; twice is harmless."""
+        """Close the file, once nobody reads it any more; twice is harmless."""
+        if self._ahead is not None:
+            self._ahead.close()
         if self._stream is not None:
             self._stream.close()
         if self._parquet is not None:
@@ -113,15 +120,13 @@ class RowSource:
         UnreadableFileError
             If the file is damaged; says from which row or line on.
         """
-        with self:
-            chunks = self._parquet_chunks() if self._parquet is not None else iter(self._blocks)
-            for chunk in chunks:
+        chunks = self._parquet_chunks() if self._parquet is not None else self._csv_chunks()
+        self._ahead = read_ahead(chunks)
+        with self, closing(self._ahead):
+            for chunk in self._ahead:
                 self.first_place = self.n_rows + 1
                 self.n_rows += chunk.height
                 yield chunk
-            self._fingerprint = (
-                _file_digest(self.path) if self._stream is None else self._stream.drain()
-            )
 
     @property
     def fingerprint(self) -> str:
@@ -134,19 +139,33 @@ class RowSource:
             raise RuntimeError(f"The fingerprint of {self.path.name} is known after its last row.")
         return self._fingerprint
 
+    def _csv_chunks(self) -> Iterator[pl.DataFrame]:
+        assert self._stream is not None  # noqa: S101 - narrows a type, checks no input
+        yield from self._blocks
+        self._fingerprint = self._stream.drain()
+
     def _parquet_chunks(self) -> Iterator[pl.DataFrame]:
+        """Give the chunks; the file's bytes are digested at the same pace."""
         assert self._parquet is not None  # noqa: S101 - narrows a type, checks no input
-        try:
-            for batch in self._parquet.iter_batches(batch_size=self._chunk_rows):
-                frame = pl.from_arrow(batch)
-                assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a record batch is a frame
-                if frame.height:
-                    yield frame
-        except (pa.ArrowException, OSError) as error:
-            raise UnreadableFileError(
-                f"{self.path.name} is damaged after row {self.n_rows}: a Parquet page cannot be "
-                "read. Write the file again."
-            ) from error
+        n_read, n_rows = 0, self._parquet.metadata.num_rows
+        with self.path.open("rb") as file:
+            digest, size = hashlib.sha256(), self.path.stat().st_size
+            try:
+                for batch in self._parquet.iter_batches(batch_size=self._chunk_rows):
+                    frame = pl.from_arrow(batch)
+                    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a record batch is a frame
+                    n_read += frame.height
+                    digest.update(file.read(size * n_read // n_rows - file.tell()))
+                    if frame.height:
+                        yield frame
+            except (pa.ArrowException, OSError) as error:
+                raise UnreadableFileError(
+                    f"{self.path.name} is damaged after row {n_read}: a Parquet page cannot be "
+                    "read. Write the file again."
+                ) from error
+            while piece := file.read(_HASH_BYTES):
+                digest.update(piece)
+        self._fingerprint = digest.hexdigest()
 
 
 def open_rows(
