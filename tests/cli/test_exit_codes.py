@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.cli.running import COMMAND, MODEL, Said, ct, ct_process, make_home, wait_until
 
-from iris_ct.cli.main import verb_first
+from iris_ct.cli.main import EXIT_CODES, exit_code, verb_first
 
 
 def refused(said: Said, code: int, *words: str) -> None:
@@ -129,3 +130,13 @@ def test_options_before_the_verb_go_behind_it() -> None:
         "3",
     ]
     assert verb_first(["--home"]) == ["--home"]
+
+
+def test_the_table_of_exit_codes_names_classes_that_exist() -> None:
+    for name in EXIT_CODES:
+        module, _, kind = name.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), kind), Exception)
+
+
+def test_an_error_that_nobody_foresaw_is_not_hidden() -> None:
+    assert exit_code(ZeroDivisionError()) is None

@@ -20,6 +20,16 @@ MISUSED = 2
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 
+# By name, so that nothing is imported before it is needed; of an error's classes the nearest counts.
+EXIT_CODES = {
+    "iris_ct.core.errors.UnknownModelError": FAILED,
+    "iris_ct.core.errors.ConfigError": MISUSED,
+    "iris_ct.core.errors.CTError": FAILED,
+    "iris_ct.host.errors.HostError": FAILED,
+    # A file or directory that the system refuses.
+    "builtins.OSError": FAILED,
+}
+
 
 class TerminatedError(KeyboardInterrupt):
     """SIGTERM arrived; ends a command as Ctrl-C does."""
@@ -139,22 +149,11 @@ def _unknown_verb(said: str) -> str:
 def exit_code(error: Exception) -> int | None:
     """Give the exit code of an error; None for one that nobody foresaw.
 
-    What a setting, a model file or an argument must mend is wrong usage; an unknown model, though
+    What a setting, a model file or an option must mend is wrong usage; an unknown model, though
     also named by an argument, is an answer.
     """
-    from iris_ct.core.errors import ConfigError, CTError, UnknownModelError
-
-    if isinstance(error, ConfigError) and not isinstance(error, UnknownModelError):
-        return MISUSED
-    if isinstance(error, CTError):
-        return FAILED
-    # Asked by name: the host is only imported where a command needs it.
-    kinds = {(kind.__module__, kind.__name__) for kind in type(error).__mro__}
-    if ("iris_ct.host.errors", "HostError") in kinds:
-        return FAILED
-    if isinstance(error, OSError) and error.filename is not None:
-        return FAILED
-    return None
+    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
+    return next((EXIT_CODES[name] for name in names if name in EXIT_CODES), None)
 
 
 def _terminate(_number: int, _frame: object) -> NoReturn:

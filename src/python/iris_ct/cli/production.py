@@ -17,6 +17,8 @@ from iris_ct.cli.rendering import say, say_time, show_json, show_lines, show_tab
 
 # Seconds between two looks whether the host has gone.
 _LOOK_S = 0.1
+# Seconds after which a signal is noticed at the latest.
+_PATIENCE_S = 1.0
 
 
 def up(*, processes: bool = False, no_replay: bool = False, home: Home = HOME) -> int:
@@ -155,7 +157,8 @@ def _until_signal() -> None:
     """Wait for Ctrl-C or SIGTERM."""
     with suppress(KeyboardInterrupt):
         while True:
-            signal.pause()
+            # Not signal.pause: a signal that comes just before it would be slept through.
+            time.sleep(_PATIENCE_S)
 
 
 def _tell_to_stop(pid: int) -> None:

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 
 Rows = Sequence[Sequence[object]]
 
+# Characters below which a column of sentences is hard to read.
+_SENTENCE_WIDTH = 24
+
 
 def show_json(answer: object) -> None:
     """Print an answer as JSON, and nothing else; indented for a person."""
@@ -35,7 +38,7 @@ def show_facts(facts: Iterable[tuple[str, object]]) -> None:
 def show_lines(lines: Iterable[str]) -> None:
     """Print lines."""
     for line in lines:
-        print(line)
+        print(line, flush=True)
 
 
 def warn(text: str) -> None:
@@ -90,10 +93,14 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    console = Console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    widths = [max(map(len, column)) + 1 for column in zip(columns, *rows, strict=True)]
+    # The last column holds the sentences and gives way first; on a narrow terminal all do.
+    fits = sum(widths[:-1]) + _SENTENCE_WIDTH <= console.width
+    for place, column in enumerate(columns, start=1):
+        table.add_column(column, no_wrap=fits and place < len(columns), overflow="fold")
     for row in rows:
         # As text, so that brackets in a name are no markup.
         table.add_row(*(Text(cell, overflow="fold") for cell in row))
-    Console().print(table)
+    console.print(table)
