@@ -97,7 +97,10 @@ def test_what_was_never_decided_cannot_be_explained(tmp_path: Path) -> None:
     refused(ct(home, "explain", "gate-0"), 1, "'gate-0'", MODEL)
 
 
-def test_ctrl_c_ends_a_command_cleanly(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_command_cleanly(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
     home = make_home(tmp_path / "dur")
     process = subprocess.Popen(
         [*COMMAND, "--home", str(home), "log", "--host", "--follow"],
@@ -107,9 +110,10 @@ def test_ctrl_c_ends_a_command_cleanly(tmp_path: Path) -> None:
         env={**os.environ},
     )
     wait_until(lambda: (home / "store" / "ct.db").exists())
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
+    assert err.startswith("Ended.")
     assert "Traceback" not in err
 
 

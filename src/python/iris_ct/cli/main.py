@@ -75,12 +75,9 @@ def main(arguments: Sequence[str]) -> int:
         return MISUSED
     try:
         return _run(tokens)
-    except TerminatedError:
-        return TERMINATED
-    except KeyboardInterrupt:
-        print("Interrupted. What was handed over is kept, and goes on with the next 'ct up'.",
-              file=sys.stderr)  # fmt: skip
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        print("Ended. What was handed over is kept, and goes on with 'ct up'.", file=sys.stderr)
+        return TERMINATED if isinstance(interrupt, TerminatedError) else INTERRUPTED
     except BrokenPipeError:
         return DONE
 
@@ -112,6 +109,7 @@ def make_app() -> App:
         help_format="plaintext",
         default_parameter=Parameter(negative=()),
         version_flags=(),
+        suppress_keyboard_interrupt=False,
     )
     for verb in VERBS:
         app.command(verb.where, name=verb.name, help_epilogue=verb.epilogue)
