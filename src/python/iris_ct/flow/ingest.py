@@ -18,12 +18,10 @@ from iris_ct.core.dataset.validation import (
     stored_rows,
 )
 from iris_ct.core.decision import Decision
-from iris_ct.core.drift.summary import SummaryBuilder
 from iris_ct.core.errors import ConfigError, DataError
-from iris_ct.core.span import span_length
 from iris_ct.core.specification import Specification
+from iris_ct.flow.count import ChunkCounter
 from iris_ct.flow.identify import audit_event, decision_id
-from iris_ct.flow.reference import grid_for
 from iris_ct.flow.specify import current_specification
 from iris_ct.ports import (
     BatchWriter,
@@ -133,7 +131,7 @@ class _Pass:
         self._arrival, self._specification = arrival, specification
         self._writer, self._store = writer, store
         self._n_rows = 0
-        self._summary: SummaryBuilder | None = None
+        self._summary: bytes | None = None
         self._validator: RowValidator | LabelValidator = (
             LabelValidator(specification)
             if arrival.kind == "labels"
@@ -146,12 +144,14 @@ class _Pass:
     def part(self, source: RowSource) -> ValidationReport:
         """Write good rows as rows, count them for drift, and bad rows into quarantine."""
         self._validator.check_columns(source.schema, source=self._arrival.source)
-        for chunk in source:
-            parted = self._validator.validate(chunk, first_place=source.first_place)
-            if parted.bad.height:
-                self._writer.write_quarantined(parted.bad)
-            if parted.good.height:
-                self._write(parted.good)
+        with ChunkCounter(self._specification, store=self._store) as counter:
+            for chunk in source:
+                parted = self._validator.validate(chunk, first_place=source.first_place)
+                if parted.bad.height:
+                    self._writer.write_quarantined(parted.bad)
+                if parted.good.height:
+                    self._write(parted.good, counter)
+            self._summary = counter.summary()
         return self._validator.report()
 
     def hold(self, source: RowSource) -> ValidationReport:
@@ -166,7 +166,7 @@ class _Pass:
         self, state: BatchState, fingerprint: str, report: ValidationReport, clock: Clock
     ) -> Decision:
         """Catalogue the batch and record what became of the file, in one transaction."""
-        arrival, summary = self._arrival, self._summary
+        arrival = self._arrival
         with self._store.transactions.begin():
             batch = self._writer.commit(
                 fingerprint=fingerprint,
@@ -174,7 +174,7 @@ class _Pass:
                 state=state,
                 n_labelled=report.n_labelled if state == "stored" else 0,
                 arrived_at=clock.now(),
-                summary=summary.build().to_bytes() if summary is not None else None,
+                summary=self._summary,
             )
             if arrival.released_batch:
                 self._store.quarantine.mark_released(
@@ -201,7 +201,7 @@ class _Pass:
             )
             return _record(arrival, stored, report, self._store, clock)
 
-    def _write(self, good: pl.DataFrame) -> None:
+    def _write(self, good: pl.DataFrame, counter: ChunkCounter) -> None:
         if self._arrival.kind == "labels":
             self._writer.write_rows(good.drop(PLACE))
             return
@@ -212,16 +212,8 @@ class _Pass:
             first_row=self._writer.first_row + self._n_rows,
         )
         self._n_rows += rows.height
+        counter.add(rows)
         self._writer.write_rows(rows)
-        if not self._specification.drift.enabled:
-            return
-        if self._summary is None:
-            self._summary = SummaryBuilder(
-                grid_for(self._specification, rows, store=self._store),
-                cell_length=span_length(self._specification.cell),
-                seed=self._specification.training.seed,
-            )
-        self._summary.add(rows)
 
 
 def _identifier(arrival: Arrival) -> str:

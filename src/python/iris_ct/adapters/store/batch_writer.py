@@ -21,6 +21,7 @@ from iris_ct.core.specification import Specification
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
     from iris_ct.adapters.store.parquet import ChunkedWriter
 
@@ -85,19 +86,14 @@ class FileBatchWriter:
             frame = conform(frame, self._columns, may_lack=self._specification.target)
             self._check_ordinals(frame, self.first_row + start)
             self._widen(frame)
-        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        texts = [name for name, kind in self._columns.items() if kind == "categorical"]
-        self._rows.writer(table.schema, texts).write(table)
+        self._rows.writer(frame, self._columns).write(_arrow(frame))
 
     def write_quarantined(self, frame: pl.DataFrame) -> None:
         """Append rows held back: ``_place``, ``_reasons`` and the original columns as text."""
-        import polars as pl
-
         if frame.is_empty():
             return
         self._reasons.update(frame.get_column(_REASONS).explode().drop_nulls().to_list())
-        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._held.writer(table.schema, []).write(table)
+        self._held.writer(frame, {}).write(_arrow(frame))
 
     def commit(
         self,
@@ -224,13 +220,17 @@ class _Part:
     def n_rows(self) -> int:
         return self._writer.n_rows if self._writer is not None else 0
 
-    def writer(self, schema: Any, dictionary: list[str]) -> ChunkedWriter:
-        """Give the writer; the first call makes the file."""
-        from iris_ct.adapters.store.parquet import ChunkedWriter
+    def writer(self, frame: pl.DataFrame, columns: Columns) -> ChunkedWriter:
+        """Give the writer; the first call makes the file, encoded as suits its first rows."""
+        from iris_ct.adapters.store.parquet import ChunkedWriter, number_encodings
 
         if self._writer is None:
             self._final = self._files.new(*self._where, stem=self._stem, suffix=".parquet")
-            self._writer = ChunkedWriter(self._final, schema, dictionary=dictionary)
+            texts = [name for name, kind in columns.items() if kind == "categorical"]
+            few, many = number_encodings(frame)
+            self._writer = ChunkedWriter(
+                self._final, _arrow(frame.clear()).schema, dictionary=[*texts, *few], split=many
+            )
         return self._writer
 
     def publish(self) -> Path | None:
@@ -248,6 +248,13 @@ class _Part:
         if self._writer is not None:
             self._writer.abandon()
             self._writer = None
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    """Give a frame as Arrow, in types that every reader of Parquet knows."""
+    import polars as pl
+
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _values(batch: Batch) -> dict[str, Any]:

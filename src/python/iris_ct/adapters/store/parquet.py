@@ -19,6 +19,8 @@ from iris_ct.core.errors import IntegrityError, SchemaMismatchError
 ROW_GROUP_ROWS = 131_072
 # Level 1 writes twice as fast as the default 3 and costs 4 percent of size on real tables.
 _ZSTD_LEVEL = 1
+# A number column with fewer different values than this part of its rows is a dictionary.
+_FEW_VALUES = 1 / 16
 
 
 class ChunkedWriter:
@@ -32,10 +34,19 @@ class ChunkedWriter:
     final : Path
         The name it will have once published.
     dictionary : sequence of str
-        Columns to encode as dictionaries: those with few different texts.
+        Columns to encode as dictionaries: those with few different values.
+    split : sequence of str
+        Numeric columns to encode as byte streams: those with many different values.
     """
 
-    def __init__(self, final: Path, schema: pa.Schema, *, dictionary: Sequence[str]) -> None:
+    def __init__(
+        self,
+        final: Path,
+        schema: pa.Schema,
+        *,
+        dictionary: Sequence[str],
+        split: Sequence[str] = (),
+    ) -> None:
         self.n_rows = 0
         self._final = final
         self._schema = schema
@@ -50,6 +61,9 @@ class ChunkedWriter:
                 compression="zstd",
                 compression_level=_ZSTD_LEVEL,
                 use_dictionary=list(dictionary),
+                use_byte_stream_split=list(split),
+                # Of texts nobody asks for the smallest, and finding it takes a tenth of the time.
+                write_statistics=[field.name for field in schema if not _is_text(field.type)],
                 store_schema=False,
             )
 
@@ -113,6 +127,18 @@ class ChunkedWriter:
             self._encoded = None
 
 
+def number_encodings(frame: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """Part a frame's float columns by its rows: those for dictionaries, those for byte streams.
+
+    Numbers of few different values become smaller and faster to read as a dictionary; others are
+    written in two thirds of the time with the first bytes of all values together, then the second
+    bytes and so on.
+    """
+    numbers = [name for name in frame.columns if frame.schema[name].is_float()]
+    few = {name for name in numbers if frame[name].n_unique() <= frame.height * _FEW_VALUES}
+    return [n for n in numbers if n in few], [n for n in numbers if n not in few]
+
+
 def read_chunks(path: Path, *, chunk_rows: int) -> Iterator[pl.DataFrame]:
     """Read a file chunk by chunk.
 
@@ -166,6 +192,10 @@ def damaged(path: Path) -> IntegrityError:
         f"The stored file {path} is damaged: it is no readable Parquet file. "
         "Restore it from a backup."
     )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_large_string(kind) or pa.types.is_string(kind))
 
 
 @contextmanager

@@ -109,9 +109,12 @@ def _parse(text: pl.Series, parsed_format: str, time_zone: str) -> pl.Series:
     if parsed_format == _DATE:
         times = text.str.to_date(_DATE, strict=False).cast(pl.Datetime("us"))
     elif parsed_format.endswith("%#z"):
-        times = text.str.to_datetime(parsed_format, time_unit="us", time_zone="UTC", strict=False)
+        times = text.str.to_datetime(
+            parsed_format, time_unit="us", time_zone="UTC", strict=False, cache=False
+        )
     else:
-        times = text.str.to_datetime(parsed_format, time_unit="us", strict=False)
+        # Times mostly differ: remembering each of them takes longer than parsing it.
+        times = text.str.to_datetime(parsed_format, time_unit="us", strict=False, cache=False)
     odd = ~times.dt.year().is_between(_FIRST_YEAR, _LAST_YEAR)
     if odd.any():
         times = times.set(odd.fill_null(value=False), None)
