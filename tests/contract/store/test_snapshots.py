@@ -117,6 +117,20 @@ def test_a_row_that_was_corrected_out_of_the_window_is_gone(store: SqlStore) -> 
     assert truths(store, spec, horizon=10) == [(1, 2, 2.0)]
 
 
+def test_without_event_time_a_corrected_row_stays_where_its_key_first_arrived(
+    store: SqlStore,
+) -> None:
+    """Else a table that is sent whole each day would be new to a champion fitted on it."""
+    spec = specification(event_time=None)
+    add_rows(store, spec, [Row("a", 0, 1.0), Row("b", 1, 2.0)])
+    add_rows(store, spec, [Row("a", 2, 9.0), Row("b", 3, 2.0), Row("c", 4, 3.0)])
+    add_rows(store, spec, [Row("c", 5, 4.0), Row("d", 6, 5.0)])
+    assert truths(store, spec, "all") == [(2, 0, 9.0), (3, 1, 2.0), (5, 4, 4.0), (6, 6, 5.0)]
+    assert truths(store, spec, "fresh", from_position=2) == [(5, 4, 4.0), (6, 6, 5.0)]
+    assert truths(store, spec, "mature", horizon=4) == [(2, 0, 9.0), (3, 1, 2.0), (5, 4, 4.0)]
+    assert truths(store, spec, "then", as_of_seq=1) == [(0, 0, 1.0), (1, 1, 2.0)]
+
+
 def test_keep_lets_the_oldest_row_stand(store: SqlStore) -> None:
     spec = specification(on_duplicate="keep")
     add_rows(store, spec, [Row("a", 1, 1.0), Row("b", 2, 2.0)])

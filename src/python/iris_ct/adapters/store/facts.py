@@ -2,8 +2,9 @@
 
 One row per key survives: the newest, or the oldest where the specification keeps the first. Its
 truth is the newest non-null one among its own target and the label files: age is the arrival's
-number, and within a file the last row is the newest. Customers' column names never reach SQL:
-columns are addressed by their place.
+number, and within a file the last row is the newest. Where the order of arrival is the time, a row
+happened when its key first arrived: a correction does not make it new. Customers' column names
+never reach SQL: columns are addressed by their place.
 """
 
 from __future__ import annotations
@@ -45,6 +46,13 @@ class _Scan:
     parameters: tuple[Any, ...]
 
 
+_ORDINAL_AND_KEY = (
+    Wanted(ROW, "int", "r_row"),
+    Wanted(POSITION, "int", "r_position"),
+    Wanted(KEY, "key", "r_key"),
+)
+
+
 class Facts:
     """Rows of one model as of an arrival, within ``low <= position <= high``.
 
@@ -73,6 +81,7 @@ class Facts:
         present = [batch for batch in arrivals if batch.path]
         self._rows = [batch for batch in present if batch.kind == "rows"]
         self._labels = [batch for batch in present if batch.kind == "labels"]
+        self._stays = self._stay_in_place()
         self._inside = [batch for batch in self._rows if self._overlaps(batch)]
         self._truth = Wanted(specification.target, target_kind(specification), _OWN)
         self._has_superseded = self._find_superseded()
@@ -94,11 +103,16 @@ class Facts:
                 self._truth,
             ],
         )
-        joins, where = [], ["r_position <= ?"]
+        position = "r_position"
+        joins = []
+        if self._has_superseded and self._stays:
+            joins.append("LEFT JOIN moved ON moved.m_row = r.r_row")
+            position = "coalesce(moved.m_position, r_position)"
+        where = [f"{position} <= ?"]
         bounds: list[int] = [self._high]
         known = "own"
         if self._low is not None:
-            where.append("r_position >= ?")
+            where.append(f"{position} >= ?")
             bounds.append(self._low)
         if self._has_superseded:
             joins.append("ANTI JOIN superseded ON superseded.s_row = r.r_row")
@@ -106,7 +120,8 @@ class Facts:
             joins.append("LEFT JOIN late ON late.l_row = r.r_row")
             known = "coalesce(late.truth, own)"
         where.append(f"{known} IS NOT NULL")
-        picked = ", ".join(["r_row", "r_position", *(column.alias for column in columns)])
+        place = f"{position} AS r_position"
+        picked = ", ".join(["r_row", place, *(column.alias for column in columns)])
         return _Scan(
             f"SELECT {picked}, {known} AS truth FROM ({scan.sql}) AS r {' '.join(joins)} "  # noqa: S608  # aliases and places only
             f"WHERE {' AND '.join(where)}",
@@ -117,7 +132,14 @@ class Facts:
         if batch.first_position is None or batch.last_position is None:
             return False
         above = self._low is None or batch.last_position >= self._low
-        return above and batch.first_position <= self._high
+        # A correction may come after the window and still belong into it.
+        return above and (self._stays or batch.first_position <= self._high)
+
+    def _stay_in_place(self) -> bool:
+        """Tell whether a correction keeps the position at which its key first arrived."""
+        specification = self._specification
+        arrival_is_time = bool(specification.key) and specification.event_time is None
+        return arrival_is_time and specification.on_duplicate != "keep"
 
     def _find_superseded(self) -> bool:
         """Note the ordinals of rows that a row of the same key replaces; tell if there are any.
@@ -133,15 +155,16 @@ class Facts:
             for batch in self._rows
             if (batch.seq <= last if keeps_first else batch.seq >= first)
         ]
-        scan = self._scan(rivals, [Wanted(ROW, "int", "r_row"), Wanted(KEY, "key", "r_key")])
+        scan = self._scan(rivals, _ORDINAL_AND_KEY)
         survivor = "min" if keeps_first else "max"
         run(
             self._session,
-            f"CREATE TEMP TABLE repeated AS SELECT r_key, {survivor}(r_row) AS survivor "  # noqa: S608  # no value in the text
+            "CREATE TEMP TABLE repeated AS "  # noqa: S608  # no value in the text
+            f"SELECT r_key, {survivor}(r_row) AS survivor, min(r_position) AS first_position "
             f"FROM ({scan.sql}) GROUP BY r_key HAVING count(*) > 1",
             scan.parameters,
         )
-        if not self._n_rows("repeated"):
+        if not self._stays and not self._n_rows("repeated"):
             return False
         run(
             self._session,
@@ -149,7 +172,26 @@ class Facts:
             f"FROM ({scan.sql}) AS r JOIN repeated USING (r_key) WHERE r_row <> survivor",
             scan.parameters,
         )
-        return True
+        if self._stays:
+            run(
+                self._session,
+                "CREATE TEMP TABLE moved AS "
+                "SELECT survivor AS m_row, first_position AS m_position FROM repeated",
+            )
+            self._leave_out_known(scan, [batch for batch in self._rows if batch.seq < first])
+        return bool(self._n_rows("superseded"))
+
+    def _leave_out_known(self, scan: _Scan, earlier: Sequence[Batch]) -> None:
+        """Leave out the rows whose key arrived before the window: they only correct it."""
+        if not earlier:
+            return
+        before = self._scan(earlier, _ORDINAL_AND_KEY)
+        run(
+            self._session,
+            "INSERT INTO superseded SELECT r_row FROM "  # noqa: S608  # no value in the text
+            f"({scan.sql}) AS r SEMI JOIN (SELECT r_key FROM ({before.sql})) USING (r_key)",
+            (*scan.parameters, *before.parameters),
+        )
 
     def _find_late(self) -> bool:
         """Note, by ordinal, the truths from label files that are newer than the row's own."""
