@@ -105,5 +105,6 @@ def test_purging_lists_and_removes_only_with_yes(copied: Path) -> None:
         "model": MODEL,
         "dry_run": True,
         "files": [],
+        "messages_forgotten": 0,
     }
     assert ct(copied, "purge", MODEL, "--yes", "--json").json["dry_run"] is False

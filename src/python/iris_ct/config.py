@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     worker_recycle_mb: Annotated[int, Field(ge=64)] = Field(
         1500, description="Memory after which the training process is replaced between two jobs."
     )
+    messages_days: Annotated[int, Field(ge=1)] = Field(
+        90, description="Days after which 'ct purge --yes' forgets messages of ended sessions."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", description="Level of the program's own log on standard error."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from iris_ct.bootstrap import Parts
@@ -81,6 +82,10 @@ class HostDoor:
     def pending(self) -> int:
         """Count the messages under way."""
         return self._client.pending()
+
+    def forget(self, before: datetime) -> int:
+        """Forget the messages of sessions that ended before; give how many."""
+        return self._client.purge(before)
 
     def suspend(self, message_id: int) -> None:
         """Take a queued message out of its queue."""

@@ -67,3 +67,5 @@ production.connect(cycle.Registration, registration)
 production.connect(cycle.Drift, drift)
 production.connect(cycle.Trigger, trigger)
 production.connect(cycle.Notification, notification)
+
+production.connect(registration.Notification, notification)

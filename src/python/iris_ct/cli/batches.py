@@ -135,17 +135,20 @@ def purge(
     """
     from iris_ct import procedures
     from iris_ct.core.errors import ConfigError
+    from iris_ct.embedded import look_door
 
     if dry_run and yes:
         raise ConfigError("Say either --dry-run or --yes.")
-    answer = procedures.purge(options.parts(), name, dry_run=not yes)
+    parts = options.parts()
+    with look_door(parts) as door:
+        answer = procedures.purge(parts, door, name, dry_run=not yes)
     if options.json:
         show_json(answer)
         return 0
     show_lines(answer["files"])
     count = len(answer["files"])
     if yes:
-        show_lines([f"{count} files removed."])
+        show_lines([f"{count} files removed, {answer['messages_forgotten']} messages forgotten."])
     else:
         more = f" To remove them: ct purge {name} --yes" if count else ""
         show_lines([f"{count} files are older than the model's retention.{more}"])

@@ -153,4 +153,3 @@ class RetentionPolicy(Policy):
     predictions_days: Positive | None = Field(730, description="Logged predictions.")
     quarantine_days: Positive | None = Field(365, description="Quarantined rows and files.")
     snapshots_days: Positive | None = Field(90, description="Training snapshots.")
-    messages_days: Positive | None = Field(90, description="Messages and events of the host.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -109,12 +110,21 @@ def release(
     return next(answers)
 
 
-def purge(parts: Parts, model: str, *, dry_run: bool = True) -> Answer:
-    """Remove facts older than the specification's retention, or list what would go."""
+def purge(parts: Parts, door: Door, model: str, *, dry_run: bool = True) -> Answer:
+    """Remove facts older than the specification's retention, or list what would go.
+
+    Messages belong to the home, not to a model: those older than ``CT_MESSAGES_DAYS`` go too.
+    """
     spec, now = specification(parts, model), parts.clock.now()
     purger = parts.store.purger
     files = purger.expired(spec, now=now) if dry_run else purger.purge(spec, now=now)
-    return {"model": model, "dry_run": dry_run, "files": [str(path) for path in files]}
+    before = now - timedelta(days=parts.settings.messages_days)
+    return {
+        "model": model,
+        "dry_run": dry_run,
+        "files": [str(path) for path in files],
+        "messages_forgotten": 0 if dry_run else door.forget(before),
+    }
 
 
 def _check_files(files: Sequence[Path], done: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from iris_ct.core.errors import StoreError
@@ -36,6 +37,10 @@ class Door(Protocol):
 
     def pending(self) -> int:
         """Count the messages under way."""
+        ...
+
+    def forget(self, before: datetime) -> int:
+        """Forget the messages of sessions that ended before; give how many."""
         ...
 
     def suspend(self, message_id: int) -> None:

@@ -7,11 +7,12 @@ import json
 from datetime import datetime
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from iris_ct.adapters.store import tables
 from iris_ct.adapters.store.engine import Database
 from iris_ct.core.canonical import canonical_json
-from iris_ct.core.errors import IntegrityError
+from iris_ct.core.errors import IntegrityError, StoreError
 from iris_ct.core.specification import Specification, changed_keys, forces_retraining
 from iris_ct.ports import SpecificationVersion
 
@@ -114,4 +115,11 @@ def _parsed(content: str, digest: str) -> Specification:
             f"The specification recorded with digest {digest} was changed in the database since. "
             "Restore the database from a backup."
         )
-    return Specification.model_validate(json.loads(content))
+    try:
+        return Specification.model_validate(json.loads(content))
+    except ValidationError as error:
+        raise StoreError(
+            f"The specification recorded with digest {digest} holds what this release does not "
+            f"know: {error.errors(include_url=False)[0]['loc']}. It was recorded by another "
+            "release; run that one, or see CHANGELOG.md for how to upgrade."
+        ) from error

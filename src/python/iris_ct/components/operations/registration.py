@@ -1,12 +1,16 @@
 """Brings MLflow up to date with the store."""
 
+from iop import target
+
 from iris_ct.components.operations.operation import Operation
 from iris_ct.flow.register import update_registry
-from iris_ct.messages import RegistrationRequested, RegistryUpdated
+from iris_ct.messages import NotificationRequested, RegistrationRequested, RegistryUpdated
 
 
 class RegistrationOperation(Operation):
     """Register what MLflow lacks; what it cannot take now stays pending."""
+
+    Notification = target()
 
     def register(self, request: RegistrationRequested) -> RegistryUpdated:
         """Reply with how far MLflow has come."""
@@ -16,4 +20,6 @@ class RegistrationOperation(Operation):
             registry=self.parts.registry,
             clock=self.parts.clock,
         )
+        note = NotificationRequested(request.model)
+        self.send_request_async(self.Notification, note)
         return RegistryUpdated(state.n_registered, state.n_pending)
