@@ -267,6 +267,10 @@ class Specification(BaseModel):
         """Length of one block of the paired comparison."""
         return self.gate.block or ("1d" if self.event_time else "50 rows")
 
+    def predicts_like(self, other: Specification) -> bool:
+        """Tell whether both predict the same target, so that one truth judges both."""
+        return (self.task, self.target) == (other.task, other.target)
+
     def content(self) -> dict[str, Any]:
         """Give the specification as plain JSON values."""
         return self.model_dump(mode="json")

@@ -107,9 +107,13 @@ def _data_drift(
 def _error_drift(
     champion: LoadedModel, specification: Specification, event_now: int, store: Store
 ) -> dict[str, Any] | None:
-    """Compare the champion's served losses on mature rows with its loss on its own holdout."""
+    """Compare the champion's served losses on mature rows with its loss on its own holdout.
+
+    None where there is no loss: also while the champion predicts another target than the
+    specification now names.
+    """
     version, metric = champion.version, champion.specification.metric
-    if version.holdout_loss is None:
+    if version.holdout_loss is None or not specification.predicts_like(champion.specification):
         return None
     outcomes = store.predictions.outcomes(
         specification,

@@ -87,7 +87,10 @@ def _gather(
     rows = holdout_rows(cycle, specification, store, jobs)
     served = None
     if champion is not None:
-        served = load_version(champion, store=store).predict(rows)
+        loaded = load_version(champion, store=store)
+        # A champion of another target cannot be compared: then the naive baseline is.
+        if specification.predicts_like(loaded.specification):
+            served = loaded.predict(rows)
     return Contest(
         cycle=cycle,
         specification=specification,

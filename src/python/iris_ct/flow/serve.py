@@ -6,9 +6,16 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from iris_ct.core.dataset.columns import (
+    can_be_number,
+    read_booleans,
+    read_categories,
+    read_numbers,
+)
+from iris_ct.core.dataset.times import can_be_time, read_times
 from iris_ct.core.errors import NoChampionError
 from iris_ct.core.model_version import Champion, ModelVersion
-from iris_ct.core.specification import Specification
+from iris_ct.core.specification import Feature, Specification
 from iris_ct.core.training.encoding import FeatureEncoding
 from iris_ct.core.training.predictor import Predictor
 from iris_ct.ports import Store
@@ -32,14 +39,32 @@ class LoadedModel:
     def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Predict rows; see `Predictor.predict` for the columns.
 
-        A feature that the rows' own specification has dropped since is missing in every row.
+        The rows may be stored under another specification. A feature that it has dropped is
+        missing in every row; one that it has given another kind is read as this version knows it.
         """
-        absent = [
-            pl.lit(None, _TYPES[feature.kind]).alias(feature.name)
+        other = [
+            _read_again(rows, feature, self.specification.time_zone)
             for feature in self.specification.features
-            if feature.name not in rows.columns
+            if rows.schema.get(feature.name) != _TYPES[feature.kind]
         ]
-        return self.predictor.predict(rows.with_columns(absent) if absent else rows)
+        return self.predictor.predict(rows.with_columns(other) if other else rows)
+
+
+def _read_again(rows: pl.DataFrame, feature: Feature, time_zone: str) -> pl.Series:
+    """Give a feature in its own kind; null where the rows cannot say it."""
+    missing = pl.Series(feature.name, [None], dtype=_TYPES[feature.kind])
+    if feature.name not in rows.columns:
+        return missing.new_from_index(0, rows.height)
+    given = rows[feature.name]
+    if feature.kind == "categorical":
+        return read_categories(given).values
+    if feature.kind == "boolean":
+        return read_booleans(given).values
+    if feature.kind == "numeric" and can_be_number(given.dtype):
+        return read_numbers(given).values
+    if feature.kind == "datetime" and can_be_time(given.dtype):
+        return read_times(given, time_zone=time_zone).values
+    return missing.new_from_index(0, rows.height)
 
 
 def load_version(version: ModelVersion, *, store: Store) -> LoadedModel:
