@@ -19,8 +19,9 @@ setup: $(STAMP)  ## make .venv and install the locked packages into it
 demo: setup  ## two years of bike rentals, month by month (ARGS="--keep DIR" keeps the home)
 	@$(BIN)/ct demo $(ARGS)
 
+# Two processes: the suite waits for servers and child processes half of its time.
 test: setup  ## run the tests (ARGS="-k drift" picks some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: setup  ## lint, format, types, import contracts, docstrings, spelling
 	$(BIN)/ruff check .
