@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iris_ct.adapters.store.files import FactFiles
+from iris_ct.adapters.store.sql_text import Sql, sql
 from iris_ct.core.dataset.batch import KEY
 from iris_ct.core.errors import IntegrityError, StoreError, StoreUnavailableError
 
@@ -58,8 +59,8 @@ class Analyst:
                 }
             )
             try:
-                run(connection, "SET TimeZone = 'UTC'")
-                run(connection, "SET enable_progress_bar = false")
+                run(connection, Sql("SET TimeZone = 'UTC'"))
+                run(connection, Sql("SET enable_progress_bar = false"))
                 yield connection
             finally:
                 connection.close()
@@ -75,18 +76,22 @@ class Analyst:
             session.register("asked", pl.DataFrame({KEY: asked.unique()}).to_arrow())
             found = run(
                 session,
-                f"SELECT DISTINCT stored.{KEY} FROM read_parquet(?, hive_partitioning = false) AS stored "  # noqa: S608  # KEY is a constant
-                f"SEMI JOIN asked ON stored.{KEY} = asked.{KEY}",
-                [[str(path) for path in paths]],
+                sql(
+                    "SELECT DISTINCT stored.{key} "
+                    "FROM read_parquet(?, hive_partitioning = false) AS stored "
+                    "SEMI JOIN asked ON stored.{key} = asked.{key}",
+                    [str(path) for path in paths],
+                    key=KEY,
+                ),
             )
         return asked.is_in([key for (key,) in found]).fill_null(value=False)
 
 
-def run(
-    session: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()
-) -> list[tuple[Any, ...]]:
+def run(session: duckdb.DuckDBPyConnection, statement: Sql) -> list[tuple[Any, ...]]:
     """Run a statement to its end, as the session's next one needs, and give its few rows."""
-    rows: list[tuple[Any, ...]] = session.execute(sql, list(parameters)).fetchall()
+    rows: list[tuple[Any, ...]] = session.execute(
+        statement.text, list(statement.values)
+    ).fetchall()
     return rows
 
 

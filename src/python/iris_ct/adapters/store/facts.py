@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from iris_ct.adapters.store.analyst import run
 from iris_ct.adapters.store.columns import target_kind
 from iris_ct.adapters.store.files import FactFiles
+from iris_ct.adapters.store.sql_text import Sql, joined, sql
 from iris_ct.core.dataset.batch import KEY, POSITION, ROW, Batch
 from iris_ct.core.specification import Specification
 
@@ -36,14 +37,6 @@ class Wanted:
     name: str
     kind: str
     alias: str
-
-
-@dataclass(frozen=True)
-class _Scan:
-    """A query over files of one or several schemas, with its parameters."""
-
-    sql: str
-    parameters: tuple[Any, ...]
 
 
 _ORDINAL_AND_KEY = (
@@ -92,7 +85,7 @@ class Facts:
         """Batches that reach into the window."""
         return {batch.batch_id for batch in self._inside}
 
-    def query(self, columns: Sequence[Wanted]) -> _Scan:
+    def query(self, columns: Sequence[Wanted]) -> Sql:
         """Give the query of the rows that count: the columns, then ``truth``."""
         scan = self._scan(
             self._inside,
@@ -103,29 +96,28 @@ class Facts:
                 self._truth,
             ],
         )
-        position = "r_position"
+        position, known = Sql("r_position"), Sql("own")
         joins = []
         if self._has_superseded and self._stays:
-            joins.append("LEFT JOIN moved ON moved.m_row = r.r_row")
-            position = "coalesce(moved.m_position, r_position)"
-        where = [f"{position} <= ?"]
-        bounds: list[int] = [self._high]
-        known = "own"
+            joins.append(Sql("LEFT JOIN moved ON moved.m_row = r.r_row"))
+            position = Sql("coalesce(moved.m_position, r_position)")
+        where = [sql("{position} <= ?", self._high, position=position)]
         if self._low is not None:
-            where.append(f"{position} >= ?")
-            bounds.append(self._low)
+            where.append(sql("{position} >= ?", self._low, position=position))
         if self._has_superseded:
-            joins.append("ANTI JOIN superseded ON superseded.s_row = r.r_row")
+            joins.append(Sql("ANTI JOIN superseded ON superseded.s_row = r.r_row"))
         if self._has_late:
-            joins.append("LEFT JOIN late ON late.l_row = r.r_row")
-            known = "coalesce(late.truth, own)"
-        where.append(f"{known} IS NOT NULL")
-        place = f"{position} AS r_position"
-        picked = ", ".join(["r_row", place, *(column.alias for column in columns)])
-        return _Scan(
-            f"SELECT {picked}, {known} AS truth FROM ({scan.sql}) AS r {' '.join(joins)} "  # noqa: S608  # aliases and places only
-            f"WHERE {' AND '.join(where)}",
-            (*scan.parameters, *bounds),
+            joins.append(Sql("LEFT JOIN late ON late.l_row = r.r_row"))
+            known = Sql("coalesce(late.truth, own)")
+        where.append(sql("{known} IS NOT NULL", known=known))
+        place = sql("{position} AS r_position", position=position)
+        return sql(
+            "SELECT {picked}, {known} AS truth FROM ({scan}) AS r {joins} WHERE {where}",
+            picked=joined(", ", ["r_row", place, *(column.alias for column in columns)]),
+            known=known,
+            scan=scan,
+            joins=joined(" ", joins),
+            where=joined(" AND ", where),
         )
 
     def _overlaps(self, batch: Batch) -> bool:
@@ -156,41 +148,38 @@ class Facts:
             if (batch.seq <= last if keeps_first else batch.seq >= first)
         ]
         scan = self._scan(rivals, _ORDINAL_AND_KEY)
-        survivor = "min" if keeps_first else "max"
-        run(
-            self._session,
-            "CREATE TEMP TABLE repeated AS "  # noqa: S608  # no value in the text
-            f"SELECT r_key, {survivor}(r_row) AS survivor, min(r_position) AS first_position "
-            f"FROM ({scan.sql}) GROUP BY r_key HAVING count(*) > 1",
-            scan.parameters,
+        self._run(
+            "CREATE TEMP TABLE repeated AS "
+            "SELECT r_key, {survivor}(r_row) AS survivor, min(r_position) AS first_position "
+            "FROM ({scan}) GROUP BY r_key HAVING count(*) > 1",
+            survivor="min" if keeps_first else "max",
+            scan=scan,
         )
         if not self._stays and not self._n_rows("repeated"):
             return False
-        run(
-            self._session,
-            "CREATE TEMP TABLE superseded AS SELECT r_row AS s_row "  # noqa: S608  # no value in the text
-            f"FROM ({scan.sql}) AS r JOIN repeated USING (r_key) WHERE r_row <> survivor",
-            scan.parameters,
+        self._run(
+            "CREATE TEMP TABLE superseded AS SELECT r_row AS s_row "
+            "FROM ({scan}) AS r JOIN repeated USING (r_key) WHERE r_row <> survivor",
+            scan=scan,
         )
         if self._stays:
-            run(
-                self._session,
+            self._run(
                 "CREATE TEMP TABLE moved AS "
                 "SELECT survivor AS m_row, first_position AS m_position FROM repeated",
             )
             self._leave_out_known(scan, [batch for batch in self._rows if batch.seq < first])
         return bool(self._n_rows("superseded"))
 
-    def _leave_out_known(self, scan: _Scan, earlier: Sequence[Batch]) -> None:
+    def _leave_out_known(self, scan: Sql, earlier: Sequence[Batch]) -> None:
         """Leave out the rows whose key arrived before the window: they only correct it."""
         if not earlier:
             return
         before = self._scan(earlier, _ORDINAL_AND_KEY)
-        run(
-            self._session,
-            "INSERT INTO superseded SELECT r_row FROM "  # noqa: S608  # no value in the text
-            f"({scan.sql}) AS r SEMI JOIN (SELECT r_key FROM ({before.sql})) USING (r_key)",
-            (*scan.parameters, *before.parameters),
+        self._run(
+            "INSERT INTO superseded SELECT r_row FROM "
+            "({scan}) AS r SEMI JOIN (SELECT r_key FROM ({before})) USING (r_key)",
+            scan=scan,
+            before=before,
         )
 
     def _find_late(self) -> bool:
@@ -205,50 +194,58 @@ class Facts:
         )
         # Few rows among many labels: do not group the labels of all the others.
         few = 4 * _total(self._inside) < _total(self._labels)
-        mine = f"SEMI JOIN (SELECT r_key FROM ({rows.sql})) USING (r_key)" if few else ""  # noqa: S608  # aliases and places only
-        run(
-            self._session,
-            "CREATE TEMP TABLE label AS SELECT r_key, max(seq) AS label_seq, "  # noqa: S608  # no value in the text
-            f"arg_max(own, seq * {_PLACES} + place) AS truth "
-            f"FROM ({labels.sql}) {mine} WHERE own IS NOT NULL GROUP BY r_key",
-            (*labels.parameters, *(rows.parameters if few else ())),
+        mine = sql("SEMI JOIN (SELECT r_key FROM ({rows})) USING (r_key)", rows=rows)
+        self._run(
+            "CREATE TEMP TABLE label AS SELECT r_key, max(seq) AS label_seq, "
+            "arg_max(own, seq * {places} + place) AS truth "
+            "FROM ({labels}) {mine} WHERE own IS NOT NULL GROUP BY r_key",
+            places=_PLACES,
+            labels=labels,
+            mine=mine if few else Sql(""),
         )
-        run(
-            self._session,
-            "CREATE TEMP TABLE late AS SELECT r_row AS l_row, truth "  # noqa: S608  # no value in the text
-            f"FROM ({rows.sql}) AS r JOIN label USING (r_key) "
+        self._run(
+            "CREATE TEMP TABLE late AS SELECT r_row AS l_row, truth "
+            "FROM ({rows}) AS r JOIN label USING (r_key) "
             "WHERE own IS NULL OR label_seq > seq",
-            rows.parameters,
+            rows=rows,
         )
         return bool(self._n_rows("late"))
 
     def _n_rows(self, table: str) -> int:
-        [(n_rows,)] = run(self._session, f"SELECT count(*) FROM {table}")  # noqa: S608  # a name from this module
+        [(n_rows,)] = self._run("SELECT count(*) FROM {table}", table=table)
         return int(n_rows)
 
-    def _scan(self, batches: Sequence[Batch], columns: Sequence[Wanted]) -> _Scan:
+    def _run(self, template: str, **pieces: Sql | str | int) -> list[tuple[Any, ...]]:
+        return run(self._session, sql(template, **pieces))
+
+    def _scan(self, batches: Sequence[Batch], columns: Sequence[Wanted]) -> Sql:
         """Read columns of files, whose schemas may differ between specifications, and ``seq``."""
         groups: dict[str, list[Batch]] = {}
         for batch in batches:
             groups.setdefault(batch.spec_digest, []).append(batch)
         if not groups:
-            nothing = ", ".join(f"NULL AS {column.alias}" for column in columns)
-            return _Scan(f"SELECT {nothing}, 0 AS seq WHERE false", ())
-        queries, parameters = [], []
+            nothing = [sql("NULL AS {alias}", alias=column.alias) for column in columns]
+            return sql("SELECT {nothing}, 0 AS seq WHERE false", nothing=joined(", ", nothing))
+        queries = []
         for group in groups.values():
             paths = [self._files.absolute(batch.path) for batch in group]
             stored = _stored_types(paths[0])
             names = list(stored)
-            places = ", ".join(f"c{i}" for i in range(len(names)))
-            picked = ", ".join(
-                f"{_read(column, stored, names)} AS {column.alias}" for column in columns
-            )
+            picked = [
+                sql("{read} AS {alias}", read=_read(column, stored, names), alias=column.alias)
+                for column in columns
+            ]
             queries.append(
-                f"SELECT {picked}, (?::BIGINT[])[CAST(file_index AS BIGINT) + 1] AS seq "  # noqa: S608  # aliases and places only
-                f"FROM read_parquet(?, hive_partitioning = false) AS t({places})"
+                sql(
+                    "SELECT {picked}, (?::BIGINT[])[CAST(file_index AS BIGINT) + 1] AS seq "
+                    "FROM read_parquet(?, hive_partitioning = false) AS t({places})",
+                    [batch.seq for batch in group],
+                    [str(path) for path in paths],
+                    picked=joined(", ", picked),
+                    places=joined(", ", (f"c{i}" for i in range(len(names)))),
+                )
             )
-            parameters += [[batch.seq for batch in group], [str(path) for path in paths]]
-        return _Scan(" UNION ALL ".join(queries), tuple(parameters))
+        return joined(" UNION ALL ", queries)
 
 
 def _total(batches: Sequence[Batch]) -> int:
@@ -269,20 +266,20 @@ def _family(arrow_type: str) -> str:
     return {"double": "numeric", "string": "text", "bool": "boolean", "int64": "int"}[arrow_type]
 
 
-def _read(wanted: Wanted, stored: dict[str, str], names: Sequence[str]) -> str:
+def _read(wanted: Wanted, stored: dict[str, str], names: Sequence[str]) -> Sql:
     """Say in SQL how a column is read: as it is, cast where that is exact, else null."""
     sql_type = _SQL_TYPES[wanted.kind]
     if wanted.name not in stored:
-        return f"CAST(NULL AS {sql_type})"
-    column = f"c{names.index(wanted.name)}"
-    exact = _CASTS.get((stored[wanted.name], wanted.kind), "CAST(NULL AS {type})")
-    read = exact.format(c=column, type=sql_type)
+        return sql(_NO_VALUE, type=sql_type)
+    exact = _CASTS.get((stored[wanted.name], wanted.kind), _NO_VALUE)
+    read = sql(exact, c=f"c{names.index(wanted.name)}", type=sql_type)
     if wanted.alias == _OWN and wanted.kind == "numeric":
         # What is no number is no truth.
-        return f"CASE WHEN NOT isnan({read}) THEN {read} END"
+        return sql("CASE WHEN NOT isnan({read}) THEN {read} END", read=read)
     return read
 
 
+_NO_VALUE = "CAST(NULL AS {type})"
 _SQL_TYPES = {
     "int": "BIGINT",
     "key": "VARCHAR",

@@ -16,6 +16,7 @@ from iris_ct.adapters.store.batches import SqlBatches
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.facts import Facts, Wanted
 from iris_ct.adapters.store.files import STORE, FactFiles, file_digest
+from iris_ct.adapters.store.sql_text import sql
 from iris_ct.core.dataset.batch import KEY, POSITION
 from iris_ct.core.errors import SchemaMismatchError
 from iris_ct.core.specification import Specification
@@ -28,15 +29,16 @@ _T = tables.prediction_file
 # File and place in it share one 64-bit number, so that the smallest is the first.
 _PLACE_BITS = 40
 _PLACES = 1 << _PLACE_BITS
-_FIRST = f"""
+_FIRST = """
     WITH first AS (
-        SELECT p.{KEY} AS p_key, min(CAST(p.file_index AS BIGINT) * {_PLACES} + p.file_row_number) AS place
-        FROM read_parquet(?, hive_partitioning = false) AS p SEMI JOIN counted ON p.{KEY} = r_key
-        GROUP BY p.{KEY}
+        SELECT p.{key} AS p_key,
+            min(CAST(p.file_index AS BIGINT) * {places} + p.file_row_number) AS place
+        FROM read_parquet(?, hive_partitioning = false) AS p SEMI JOIN counted ON p.{key} = r_key
+        GROUP BY p.{key}
     )
     SELECT r_position, truth, place FROM counted JOIN first ON p_key = r_key
     ORDER BY r_position, r_row
-"""  # noqa: S608  # constants of this module only
+"""
 # Beyond every position: the year 294000, and more rows than fit on a disk.
 _LAST_POSITION = (1 << 63) - 1
 
@@ -136,8 +138,9 @@ class SqlPredictions:
                 return _nothing(specification)
             paths = [str(self._files.absolute(file.path)) for file in logged]
             rows = facts.query([Wanted(KEY, "key", "r_key")])
-            run(session, f"CREATE TEMP TABLE counted AS {rows.sql}", rows.parameters)
-            found = session.execute(_FIRST, [paths]).fetchnumpy()
+            run(session, sql("CREATE TEMP TABLE counted AS {rows}", rows=rows))
+            first = sql(_FIRST, paths, key=KEY, places=_PLACES)
+            found = session.execute(first.text, list(first.values)).fetchnumpy()
         n_found = len(found["place"])
         if n_found == 0:
             return _nothing(specification)

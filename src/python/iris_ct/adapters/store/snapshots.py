@@ -17,6 +17,7 @@ from iris_ct.adapters.store.columns import arrow_schema, learned_columns
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.facts import Facts, Wanted
 from iris_ct.adapters.store.files import STORE, FactFiles, file_digest, part_of
+from iris_ct.adapters.store.sql_text import sql
 from iris_ct.core.dataset.batch import POSITION, ROW, Batch
 from iris_ct.core.dataset.snapshot import Snapshot
 from iris_ct.core.errors import InsufficientDataError, IntegrityError, StoreError
@@ -108,11 +109,8 @@ class SqlSnapshots:
         arrivals = self._arrivals(specification.name, as_of_seq)
         with self._analyst.session() as session:
             facts = Facts(session, self._files, specification, arrivals, low=low, high=horizon)
-            query = facts.query([])
             [(n_rows,)] = run(
-                session,
-                f"SELECT count(*) FROM ({query.sql})",  # noqa: S608  # aliases only
-                query.parameters,
+                session, sql("SELECT count(*) FROM ({query})", query=facts.query([]))
             )
         return int(n_rows)
 
@@ -202,15 +200,15 @@ def _write(
     columns = learned_columns(specification)
     inputs = {name: kind for name, kind in columns.items() if name != specification.target}
     wanted = [Wanted(name, kind, f"f{i}") for i, (name, kind) in enumerate(inputs.items())]
-    query = facts.query(wanted)
+    query = sql("{query} ORDER BY r_position, r_row", query=facts.query(wanted))
     schema = arrow_schema({ROW: "int", POSITION: "int", **columns})
     texts = [name for name, kind in columns.items() if kind == "categorical"]
     writer = ChunkedWriter(final, schema, dictionary=texts)
     first = last = 0
     try:
-        chunks: Any = session.sql(
-            f"{query.sql} ORDER BY r_position, r_row", params=list(query.parameters)
-        ).to_arrow_reader(ROW_GROUP_ROWS)
+        chunks: Any = session.sql(query.text, params=list(query.values)).to_arrow_reader(
+            ROW_GROUP_ROWS
+        )
         for chunk in chunks:
             if chunk.num_rows == 0:
                 continue
