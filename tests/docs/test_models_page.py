@@ -7,7 +7,7 @@ import pytest
 from tests.docs.models_reference import PAGE, reference, written
 
 from iris_ct.core.dataset.columns import FALSE, MISSING, TRUE
-from iris_ct.core.dataset.issues import MEANINGS
+from iris_ct.core.dataset.issues import MEANINGS, Code
 from iris_ct.core.specification import Feature, Specification, parse_specification
 
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -39,8 +39,8 @@ def test_the_full_example_says_every_key_that_is_not_the_name() -> None:
 
 
 @pytest.mark.parametrize("code", MEANINGS)
-def test_every_reason_code_is_explained(code: str) -> None:
-    severity, meaning = MEANINGS[code]  # type: ignore[index]  # parametrize forgets the literal
+def test_every_reason_code_is_explained(code: Code) -> None:
+    severity, meaning = MEANINGS[code]
     assert f"| `{code}` | {severity} | {meaning} |" in INGEST
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -43,7 +44,7 @@ class Stored:
 
 
 def expected(
-    arrivals: list[tuple[str, list]],  # type: ignore[type-arg]  # rows or labels
+    arrivals: list[tuple[str, list[Any]]],
     *,
     on_duplicate: str,
     keyed: bool,
@@ -97,7 +98,7 @@ def expected(
     cut=st.data(),
 )
 def test_a_snapshot_equals_the_rules_applied_one_by_one(
-    arrivals: list[tuple[str, list]],  # type: ignore[type-arg]  # rows or labels
+    arrivals: list[tuple[str, list[Any]]],
     on_duplicate: str,
     keyed: bool,
     cut: st.DataObject,
@@ -145,7 +146,7 @@ def test_a_snapshot_equals_the_rules_applied_one_by_one(
 def _write(
     store: SqlStore,
     spec: Specification,
-    arrivals: list[tuple[str, list]],  # type: ignore[type-arg]  # rows or labels
+    arrivals: list[tuple[str, list[Any]]],
 ) -> None:
     for kind, content in arrivals:
         if kind == "rows":

@@ -37,24 +37,23 @@ def test_the_error_tree_in_the_docstring_names_every_error() -> None:
     ] == []
 
 
-def make_decision(**changes: object) -> Decision:
-    fields: dict[str, object] = {
-        "decision_id": "gate-1",
-        "model": "rentals",
-        "kind": "gate",
-        "outcome": "hold",
-        "reason": "loss +1.0% against the champion",
-        "cycle_id": "rentals-cycle-00001",
-        "actor": "gate",
-        "rule": "a replacement must show the minimum gain",
-        "event_now": 86_400_000_000,
-        "decided_at": datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC),
-        "inputs": {"windows": [{"window": "30d", "rows": 720, "loss": 2.5}]},
-        "numbers": {"loss": 2.0},
-        "thresholds": {"min_gain": 0.01},
-        "checks": (Check("loss_change", 0.01, -0.01, passed=False, rule="at most"),),
-    }
-    return Decision(**{**fields, **changes})  # type: ignore[arg-type] # fields by name
+def make_decision(*, loss: float = 2.0) -> Decision:
+    return Decision(
+        decision_id="gate-1",
+        model="rentals",
+        kind="gate",
+        outcome="hold",
+        reason="loss +1.0% against the champion",
+        cycle_id="rentals-cycle-00001",
+        actor="gate",
+        rule="a replacement must show the minimum gain",
+        event_now=86_400_000_000,
+        decided_at=datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC),
+        inputs={"windows": [{"window": "30d", "rows": 720, "loss": 2.5}]},
+        numbers={"loss": loss},
+        thresholds={"min_gain": 0.01},
+        checks=(Check("loss_change", 0.01, -0.01, passed=False, rule="at most"),),
+    )
 
 
 def test_a_decision_reads_back_as_it_was_written() -> None:
@@ -65,7 +64,7 @@ def test_a_decision_reads_back_as_it_was_written() -> None:
 
 
 def test_one_changed_number_changes_the_digest() -> None:
-    assert make_decision(numbers={"loss": 2.0000001}).digest != make_decision().digest
+    assert make_decision(loss=2.0000001).digest != make_decision().digest
 
 
 def test_a_decision_is_told_with_its_checks_and_its_clock() -> None:
