@@ -151,7 +151,8 @@ class RowSource:
         with self.path.open("rb") as file:
             digest, size = hashlib.sha256(), self.path.stat().st_size
             try:
-                for batch in self._parquet.iter_batches(batch_size=self._chunk_rows):
+                # One thread: this one runs beside the others anyway, and more cost more in all.
+                for batch in self._parquet.iter_batches(self._chunk_rows, use_threads=False):
                     frame = pl.from_arrow(batch)
                     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a record batch is a frame
                     n_read += frame.height

@@ -97,15 +97,15 @@ class Parts:
             for column in self.frame.get_columns()
             if column.name not in own and can_be_category(column.dtype)
         ]
+        if not (every_row or self.problems):
+            texts = dict.fromkeys((column.name for column in originals), pl.String())
+            return pl.DataFrame(schema={PLACE: pl.Int64(), REASONS: pl.List(pl.String), **texts})
         wanted = [self.places, *originals]
-        reasons = pl.Series(REASONS, [], dtype=pl.List(pl.String))
         if every_row:
             reasons = self._reasons(pl.repeat(True, self.frame.height, eager=True))
-        elif self.problems:
+        else:
             rows = self.bad_rows
             wanted, reasons = [column.filter(rows) for column in wanted], self._reasons(rows)
-        else:
-            wanted = [column.clear() for column in wanted]
         return pl.DataFrame([wanted[0], reasons, *(as_text(column) for column in wanted[1:])])
 
     def _reasons(self, rows: pl.Series) -> pl.Series:

@@ -81,6 +81,9 @@ def _from_text(given: pl.Series, time_zone: str) -> Reading:
         if parsed.null_count() == len(parsed):
             continue
         values = parsed if left is given else values.zip_with(values.is_not_null(), parsed)
+        if parsed.null_count() == left.null_count():
+            # Most files write all their times alike.
+            return Reading(values)
         left = left.set(parsed.is_not_null(), None)
     if left.null_count() == len(left):
         return Reading(values)
