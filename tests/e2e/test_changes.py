@@ -1,11 +1,19 @@
-"""A specification that changes while a champion serves: it serves on, and is judged fairly."""
+"""What changes while a champion serves: its specification, or the champion during a cycle."""
 
 from __future__ import annotations
 
 import polars as pl
 import pytest
+from tests.e2e.conftest import MakeHome
 from tests.e2e.homes import MODEL, Home
 from tests.factories import RENTALS, day, rentals
+
+from iris_ct import procedures
+from iris_ct.flow.conclude import conclude
+from iris_ct.flow.decide import Wish, decide_retraining
+from iris_ct.flow.evaluate import judge_challenger
+from iris_ct.flow.snapshot import cut_snapshot
+from iris_ct.flow.train import train
 
 pytestmark = pytest.mark.e2e
 
@@ -40,3 +48,28 @@ def test_another_target_is_judged_against_the_baseline_and_no_served_error_is_to
     gate = home.decisions("gate")[-1]["numbers"]
     assert (gate["kind"], gate["champion"]) == ("first", None)
     assert home.status()["champion"]["version"] == 2
+
+
+def test_a_rollback_during_a_cycle_is_not_overruled_by_its_end(make_home: MakeHome) -> None:
+    home = make_home(extra="[trigger]\non_drift = false\non_error = false")
+    home.first_model()
+    home.ingest(rentals(day(30), 20, level=1.6))
+    assert procedures.retrain(home.parts, home.door, MODEL)["cycle"]["outcome"] == "promoted"
+    home.ingest(rentals(day(50), 20, level=1.6))
+    store, jobs, clock = home.parts.store, home.parts.jobs, home.parts.clock
+    specification = store.specifications.newest(MODEL)
+    assert specification is not None
+    wish = Wish("by hand", "manual", "me")
+    opened = decide_retraining(wish, specification=specification, store=store, clock=clock)
+    cycle_id = opened.cycle_id
+    cut_snapshot(cycle_id, store=store, jobs=jobs, clock=clock)
+    trainer = home.parts.trainer
+    train(cycle_id, "challenger", store=store, jobs=jobs, trainer=trainer, clock=clock)
+    assert judge_challenger(cycle_id, store=store, jobs=jobs, clock=clock).outcome == "promote"
+    procedures.roll_back(home.parts, home.door, MODEL, reason="complaints")
+    ended = conclude(cycle_id, failure="", store=store, jobs=jobs, clock=clock)
+    assert (ended.state, ended.version) == ("held", 3)
+    assert home.status()["champion"]["version"] == 1
+    withheld = home.decisions("promotion")[-1]
+    assert withheld["outcome"] == "held"
+    assert "judged against version 2" in withheld["reason"]

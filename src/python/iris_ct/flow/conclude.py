@@ -8,7 +8,7 @@ from iris_ct.core.audit import Severity
 from iris_ct.core.cycle import Cycle, CycleState
 from iris_ct.core.decision import Check, Decision
 from iris_ct.core.gate.promotion import agree
-from iris_ct.core.model_version import ModelVersion, Recipe
+from iris_ct.core.model_version import Champion, ModelVersion, Recipe
 from iris_ct.core.training.encoding import FeatureEncoding
 from iris_ct.core.training.predictor import Predictor
 from iris_ct.flow.evaluate import holdout_rows
@@ -87,7 +87,10 @@ def _keep(
     jobs: JobFiles,
     clock: Clock,
 ) -> Conclusion:
-    """Keep what was trained; of a promoted challenger the refitted form if it agrees."""
+    """Keep what was trained; of a promoted challenger the refitted form if it agrees.
+
+    Nobody is appointed over a champion that the gate has not seen: a person's rollback stands.
+    """
     fit, phase, agreement = evaluated, "challenger", None
     refitted = jobs.outcome(cycle.model, cycle.cycle_id, "refit")
     if refitted is not None and gate.outcome == "promote":
@@ -101,10 +104,67 @@ def _keep(
         version = store.models.add(
             _version(cycle, gate, fit, phase, artifact, artifact_digest, store, clock)
         )
-        if gate.outcome == "promote":
+        state = _STATES[gate.outcome]
+        before = store.models.champion(cycle.model)
+        if gate.outcome == "promote" and _judged(gate) != (before.version if before else None):
+            _withhold(cycle, gate, version, before, store, clock)
+            state = "held"
+        elif gate.outcome == "promote":
             _appoint(cycle, gate, version, agreement, store, clock)
-        store.cycles.close(cycle.cycle_id, _STATES[gate.outcome], at=clock.now())
+        store.cycles.close(cycle.cycle_id, state, at=clock.now())
     return _concluded(store.cycles.get(cycle.cycle_id), store)
+
+
+def _judged(gate: Decision) -> int | None:
+    """Give the version that served when the gate decided."""
+    champion = gate.inputs["champion"]
+    return champion["version"] if champion else None
+
+
+def _withhold(
+    cycle: Cycle,
+    gate: Decision,
+    version: ModelVersion,
+    before: Champion | None,
+    store: Store,
+    clock: Clock,
+) -> None:
+    """Record why a version that passed its gate does not serve."""
+    at = clock.now()
+    serving = before.version if before else None
+    text = (
+        f"version {version.version} was judged against version {_judged(gate)}, but meanwhile "
+        f"version {serving} serves; nothing is changed"
+    )
+    identifier = decision_id("promotion", cycle.model, cycle.cycle_id)
+    store.decisions.record(
+        Decision(
+            decision_id=identifier,
+            model=cycle.model,
+            kind="promotion",
+            outcome="held",
+            reason=text,
+            cycle_id=cycle.cycle_id,
+            actor="gate",
+            rule="only the champion that the gate has seen is replaced",
+            event_now=gate.event_now,
+            decided_at=at,
+            inputs={"gate": gate.decision_id, "version": version.version, "serving": serving},
+            numbers={},
+            thresholds={},
+        )
+    )
+    store.audit.record(
+        audit_event(
+            cycle.model,
+            "Promotion",
+            cycle.cycle_id,
+            text,
+            at=at,
+            severity=Severity.WARNING,
+            facts={"version": version.version, "decision": identifier},
+        )
+    )
 
 
 def _agreement(cycle: Cycle, store: Store, jobs: JobFiles) -> Check:
