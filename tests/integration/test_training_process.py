@@ -141,7 +141,9 @@ def test_a_finished_output_is_used_again_without_a_process(tmp_path: Path) -> No
     first = ProcessTrainer()
     outcome = first.run(job)
     first.close()
-    assert ProcessTrainer(python="/there/is/no/python").run(job) == outcome
+    second = ProcessTrainer()
+    assert second.run(job) == outcome
+    assert second.worker_pid is None
 
 
 def test_another_job_in_the_same_output_is_done_anew(

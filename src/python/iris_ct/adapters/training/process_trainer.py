@@ -43,13 +43,10 @@ class ProcessTrainer:
     ----------
     recycle_mb : int
         The worker is ended after a job that leaves it with more resident memory than this.
-    python : str
-        Interpreter that runs the worker.
     """
 
-    def __init__(self, *, recycle_mb: int = 1024, python: str = sys.executable) -> None:
+    def __init__(self, *, recycle_mb: int = 1024) -> None:
         self._recycle_mb = recycle_mb
-        self._python = python
         self._one_job = threading.Lock()
         self._state = threading.Lock()
         self._worker: _Worker | None = None
@@ -128,7 +125,7 @@ class ProcessTrainer:
             if job.job_id in self._cancelled:
                 raise TrainingCancelledError(_cancelled_text(job))
             if self._worker is None or not self._worker.is_alive:
-                self._worker = _Worker(self._python)
+                self._worker = _Worker()
             self._worker.job_id = job.job_id
             return self._worker
 
@@ -172,12 +169,11 @@ def _cancelled_text(job: TrainingJob) -> str:
 class _Worker:
     """One worker process and the events it tells."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self) -> None:
         self.job_id: str | None = None
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
-        # No shell, and nothing in the command comes from outside.
-        self._process = subprocess.Popen(  # noqa: S603
-            [python, "-m", "iris_ct.adapters.training.worker"],
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "iris_ct.adapters.training.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
