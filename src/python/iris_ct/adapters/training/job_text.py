@@ -50,11 +50,14 @@ def is_finished(job: TrainingJob) -> bool:
 
 
 def job_identity(job: TrainingJob) -> str:
-    """Give what must be equal for a finished output to answer a job: all but the places."""
+    """Give what must be equal for a finished output to answer a job.
+
+    Not the places, and not the preferred window: it is the champion's, and a cycle that is run
+    again after its own promotion must find its result and not replace what was judged.
+    """
+    passed_over = ("snapshot", "roles", "output", "preferred_window")
     content = job_content(job)
-    return canonical_json(
-        {n: said for n, said in content.items() if n not in ("snapshot", "roles", "output")}
-    )
+    return canonical_json({n: said for n, said in content.items() if n not in passed_over})
 
 
 def outcome_to_json(outcome: TrainingOutcome) -> str:
