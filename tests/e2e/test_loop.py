@@ -52,6 +52,9 @@ def test_a_drifted_batch_leads_to_a_better_champion(home: Home) -> None:
     assert told["cycle"]["outcome"] == "promoted"
     gate = home.decisions("gate")[-1]
     assert gate["numbers"]["challenger_loss"] < gate["numbers"]["champion_loss"]
+    window = home.decisions("window")[-1]
+    assert gate["inputs"]["window"] == window["decision_id"]
+    assert window["outcome"] in {tried["window"] for tried in window["inputs"]["windows"]}
     assert home.status()["champion"]["version"] == 2
     drift = procedures.drift(home.parts, MODEL)[0]
     assert "temperature" in drift["drifted_features"]

@@ -143,7 +143,7 @@ def _inputs(contest: Contest, store: Store) -> dict[str, Any]:
             "rows": contest.fit.n_rows,
             "fit_until": contest.fit.fit_until,
         },
-        "windows": [dict(candidate) for candidate in contest.fit.candidates],
+        "window": decision_id("window", contest.cycle.model, contest.cycle.cycle_id),
     }
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Literal
 
 from iris_ct.core.canonical import digest
+from iris_ct.core.cycle import Cycle
+from iris_ct.core.decision import Decision
 from iris_ct.core.errors import TrainingCancelledError
-from iris_ct.flow.identify import audit_event
+from iris_ct.flow.identify import audit_event, decision_id
 from iris_ct.flow.snapshot import serving_version
 from iris_ct.ports import Clock, JobFiles, Store, Trainer, TrainingJob, TrainingOutcome
 
@@ -51,18 +53,56 @@ def train(
 
     follow("start", 0.0)
     outcome = trainer.run(job, on_progress=follow)
-    store.audit.record(
-        audit_event(
-            model,
-            "Training",
-            f"{job.job_id}:end",
-            f"{phase} fit ended: window {outcome.window}, {outcome.rounds} rounds, "
-            f"{outcome.n_rows} rows",
-            at=clock.now(),
-            facts={"cycle": cycle_id, "seconds": round(outcome.seconds, 3)},
+    with store.transactions.begin():
+        if phase == "challenger":
+            _record_window(cycle, job, outcome, store=store, clock=clock)
+        store.audit.record(
+            audit_event(
+                model,
+                "Training",
+                f"{job.job_id}:end",
+                f"{phase} fit ended: window {outcome.window}, {outcome.rounds} rounds, "
+                f"{outcome.n_rows} rows",
+                at=clock.now(),
+                facts={"cycle": cycle_id, "seconds": round(outcome.seconds, 3)},
+            )
+        )
+    return outcome
+
+
+def _record_window(
+    cycle: Cycle, job: TrainingJob, outcome: TrainingOutcome, *, store: Store, clock: Clock
+) -> None:
+    """Record which window was chosen, among which, by which numbers."""
+    specification = job.specification
+    tried = len(outcome.candidates)
+    store.decisions.record(
+        Decision(
+            decision_id=decision_id("window", cycle.model, cycle.cycle_id),
+            model=cycle.model,
+            kind="window",
+            outcome=outcome.window,
+            reason=f"chosen among {tried} that differ" if tried > 1 else "no other differs",
+            cycle_id=cycle.cycle_id,
+            actor="training",
+            rule="the champion's window stays unless another's loss is clearly lower on the "
+            "block before the holdout; without a champion the lowest loss wins",
+            event_now=store.batches.newest_position(cycle.model, as_of_seq=cycle.as_of_seq),
+            decided_at=clock.now(),
+            inputs={
+                "spec": cycle.spec_digest,
+                "snapshot": job.snapshot_digest,
+                "windows": [dict(candidate) for candidate in outcome.candidates],
+            },
+            numbers={"rounds": outcome.rounds, "n_rows": outcome.n_rows},
+            thresholds={
+                "confidence": specification.gate.confidence,
+                "metric": specification.metric,
+                "preferred": job.preferred_window,
+            },
+            versions=outcome.versions,
         )
     )
-    return outcome
 
 
 def _job(cycle_id: str, phase: Phase, *, store: Store, jobs: JobFiles) -> TrainingJob:
