@@ -49,21 +49,23 @@ def decisions(parts: Parts, model: str, *, newest: int | None = 20) -> list[Answ
 
 
 def explain(parts: Parts, subject: str) -> Answer:
-    """Say a decision in words: by its id, by a cycle's id, or the newest gate of a model.
+    """Say a decision in words: by its id, all of a cycle by its id, or a model's newest gate.
 
     Returns
     -------
     dict
-        ``record``: the canonical record; ``words``: lines; ``intact``: whether the model's
-        chain of decisions is unbroken; ``broken_at``: the first changed decision otherwise.
+        ``record``: the canonical record, of a cycle that of its gate; ``words``: lines;
+        ``intact``: whether the model's chain of decisions is unbroken; ``broken_at``: the first
+        changed decision otherwise.
     """
-    decision = _find_decision(parts, subject)
+    told = _find_decisions(parts, subject)
+    decision = next((d for d in told if d.kind == "gate"), told[-1])
     spec = parts.store.specifications.newest(decision.model)
     broken = parts.store.decisions.verify(decision.model)
     return {
         "record": decision.content(),
         "digest": decision.digest,
-        "words": narrate(decision, spec),
+        "words": [line for each in told for line in ("", *narrate(each, spec))][1:],
         "intact": broken is None,
         "broken_at": broken,
     }
@@ -97,18 +99,18 @@ def _why(parts: Parts, version: ModelVersion, decision: Decision | None) -> tupl
     return ", ".join(reasons), gate.reason if gate else ""
 
 
-def _find_decision(parts: Parts, subject: str) -> Decision:
+def _find_decisions(parts: Parts, subject: str) -> list[Decision]:
     decision = parts.store.decisions.get(subject)
     if decision is not None:
-        return decision
+        return [decision]
     for model in models(parts):
         taken = parts.store.decisions.decisions(model)
         if subject == model and taken:
             gates = [d for d in taken if d.kind in {"gate", "rollback"}]
-            return (gates or taken)[-1]
+            return (gates or taken)[-1:]
         in_cycle = [d for d in taken if d.cycle_id == subject]
         if in_cycle:
-            return in_cycle[-1]
+            return in_cycle
     raise StoreError(
         f"No decision, cycle or model with decisions is called '{subject}'. "
         f"Models: {', '.join(models(parts)) or 'none yet'}. 'ct history MODEL --decisions' lists "
