@@ -110,10 +110,10 @@ def test_persistent_properties_go_through_the_host_object() -> None:
     stored: dict[str, Any] = {"total": 5, "seen": b"01"}
 
     class HostObject:
-        def getPersistentProperty(self, name: str) -> Any:  # noqa: N802 - iop's name
+        def getPersistentProperty(self, name: str) -> Any:
             return stored[name]
 
-        def setPersistentProperty(self, name: str, value: Any) -> None:  # noqa: N802 - iop's name
+        def setPersistentProperty(self, name: str, value: Any) -> None:
             stored[name] = value
 
     with bound():

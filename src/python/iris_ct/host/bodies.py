@@ -41,13 +41,13 @@ class _IrisObject:
         self._iris_class = iris_class
         self._identity = ""
 
-    def _IsA(self, name: str) -> bool:  # noqa: N802 - the name iop calls
+    def _IsA(self, name: str) -> bool:
         return name in {self._iris_class, "%Persistent"}
 
-    def _ClassName(self, full: int = 0) -> str:  # noqa: N802 - the name iop calls
+    def _ClassName(self, full: int = 0) -> str:
         return self._iris_class if full else self._iris_class.rpartition(".")[2]
 
-    def _Id(self) -> str:  # noqa: N802 - the name iop calls
+    def _Id(self) -> str:
         return self._identity
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from iris_ct.host.activation import Activation
 from iris_ct.host.bodies import Payload, to_body, to_payload
+from iris_ct.host.foreign import Foreign
 from iris_ct.host.handles import Handle, ProcessHandle
 from iris_ct.host.plan import ItemSpec
 from iris_ct.host.runtime import LOG_ERROR, LOG_WARNING, current_sink
@@ -45,18 +46,19 @@ class Component:
         self._instance._set_iris_handles(self.handle, None)
         for name, value in self.spec.settings.items():
             setattr(self._instance, name, value)
-        try:
+        # IRIS goes on after a failed on_connected too.
+        with Foreign() as call:
             self._instance._dispatch_on_connected(self.handle)
-        except Exception as error:  # noqa: BLE001 - IRIS goes on after a failed on_connected too
-            log_failure(self.handle.activation, error, LOG_WARNING)
+        if call.error is not None:
+            log_failure(self.handle.activation, call.error, LOG_WARNING)
         self._instance._dispatch_on_init(self.handle)
 
     def close(self) -> None:
         """Call ``on_tear_down``; its failure is logged, there is nobody left to tell."""
-        try:
+        with Foreign() as call:
             self._instance._dispatch_on_tear_down(self.handle)
-        except Exception as error:  # noqa: BLE001 - as said above
-            log_failure(self.handle.activation, error, LOG_WARNING)
+        if call.error is not None:
+            log_failure(self.handle.activation, call.error, LOG_WARNING)
 
     def poll(self) -> bool:
         """Call the service without input; True to wait for the next call interval."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from iris_ct.host.activation import Activation
 from iris_ct.host.bodies import NativeBody, Payload, to_body
 from iris_ct.host.component import ProcessComponent, describe, log_failure, logging_to
+from iris_ct.host.foreign import Foreign
 from iris_ct.host.handles import ProcessHandle
 from iris_ct.host.node import Node
 from iris_ct.host.plan import ItemSpec
@@ -23,17 +24,17 @@ def run_event(node: Node, spec: ItemSpec, slot: str, event: Message) -> None:
     activation = Activation(node, spec, slot, event)
     handle = ProcessHandle(activation, process)
     component = ProcessComponent(spec, handle)
-    failure = ""
+    draft, done, failure = Payload(), True, ""
     with logging_to(activation):
-        try:
+        with Foreign() as run:
             draft, done = _run(node, component, process, event, call)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a component raises
-            activation.check_uninterrupted()
-            draft, done, failure = Payload(), True, describe(error)
-            log_failure(activation, error)
+        activation.check_uninterrupted()
+        if run.error is not None:
+            failure = describe(run.error)
+            log_failure(activation, run.error)
             if spec.alert_on_error:
                 node.alert(failure, item_name=spec.name, message=event)
-        activation.check_uninterrupted()
+            activation.check_uninterrupted()
         if done:
             wake = node.mailbox.end_process(process.id, event, draft, failure, handle.properties)
             node.wake(wake)

@@ -11,7 +11,7 @@ import re
 import time
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from iris_ct.host.activation import Activation
 from iris_ct.host.bodies import CallStructure, to_body, to_payload
@@ -29,25 +29,22 @@ _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?
 
 
 class Handle:
-    """The handle of a service or an operation; lives as long as its slot.
+    """What the handles of all components offer."""
 
-    The slot sets `activation` before each call of the component.
-    """
-
-    iris_class = "IOP.Common"
+    iris_class: ClassVar[str]
 
     def __init__(self, activation: Activation) -> None:
         self.activation = activation
 
     # iop passes a handle through its deserialiser, which asks what it is.
 
-    def _IsA(self, name: str) -> bool:  # noqa: N802 - the name iop calls
+    def _IsA(self, name: str) -> bool:
         return name == self.iris_class
 
-    def _ClassName(self, full: int = 0) -> str:  # noqa: N802 - the name iop calls
+    def _ClassName(self, full: int = 0) -> str:
         return self.iris_class if full else self.iris_class.rpartition(".")[2]
 
-    def dispatchSendRequestSync(  # noqa: N802 - the name iop calls
+    def dispatchSendRequestSync(
         self, target: str, request: Any, timeout: float = -1, description: str | None = None
     ) -> Any:
         """Send and wait; the reply's body, None for none."""
@@ -58,7 +55,7 @@ class Handle:
         reply = activation.wait(message_id, float(timeout)).reply
         return to_body(reply, message_id)
 
-    def dispatchSendRequestSyncMultiple(  # noqa: N802 - the name iop calls
+    def dispatchSendRequestSyncMultiple(
         self, calls: list[CallStructure], timeout: float = -1
     ) -> list[CallStructure]:
         """Send several and wait for all; each call gets its response and code."""
@@ -86,13 +83,7 @@ class Handle:
                 call.ResponseCode = _CALL_ANSWERED
         return calls
 
-    def dispatchSendRequestAsync(  # noqa: N802 - the name iop calls
-        self, target: str, request: Any, description: str | None = None
-    ) -> None:
-        """Send and go on; a reply is not wanted."""
-        self.activation.request(target, to_payload(request), description=description)
-
-    def dispatchSendRequestAsyncNG(  # noqa: N802 - the name iop calls
+    def dispatchSendRequestAsyncNG(
         self,
         target: str,
         request: Any,
@@ -110,7 +101,7 @@ class Handle:
         queue_name.value = activation.slot
         end_time.value = time.monotonic() + float(timeout)
 
-    def dispatchIsRequestDone(  # noqa: N802 - the name iop calls
+    def dispatchIsRequestDone(
         self, timeout: float, end_time: float, queue_name: str, message_id: int, response: Any
     ) -> int | str:
         """Say whether the reply is there; a text is an error."""
@@ -127,6 +118,21 @@ class Handle:
         if float(timeout) >= 0 and time.monotonic() >= end_time:
             return f"No reply to message {message_id} from {queue_name} within {timeout:g} s."
         return _NOT_YET
+
+
+class SlotHandle(Handle):
+    """The handle of a service or an operation; lives as long as its slot.
+
+    The slot sets `activation` before each call of the component.
+    """
+
+    iris_class = "IOP.Common"
+
+    def dispatchSendRequestAsync(
+        self, target: str, request: Any, description: str | None = None
+    ) -> None:
+        """Send and go on; a reply is not wanted."""
+        self.activation.request(target, to_payload(request), description=description)
 
 
 class ProcessHandle(Handle):
@@ -161,30 +167,28 @@ class ProcessHandle(Handle):
         """
         self._frozen = frozen
 
-    def getPersistentProperty(self, name: str) -> Any:  # noqa: N802 - the name iop calls
+    def getPersistentProperty(self, name: str) -> Any:
         """Return a stored value; the empty text for none, as an array of IRIS does."""
         return self._properties.get(name, "")
 
-    def setPersistentProperty(self, name: str, value: Any) -> None:  # noqa: N802
+    def setPersistentProperty(self, name: str, value: Any) -> None:
         """Keep a value; it is stored together with the end of the event."""
         if not self._frozen:
             self._properties[name] = value
 
-    def dispatchReply(self, response: Any) -> None:  # noqa: N802 - the name iop calls
+    def dispatchReply(self, response: Any) -> None:
         """Answer the sender now; the process goes on."""
         node, event = self.activation.node, self.activation.message
         if event is None:
             raise HostError("A business process can only reply while it handles a message.")
         node.wake(node.mailbox.answer(self.process_id, event, to_payload(response)))
 
-    def dispatchSetTimer(  # noqa: N802 - the name iop calls
-        self, timeout: float | str, completion_key: str | None = None
-    ) -> None:
+    def dispatchSetTimer(self, timeout: float | str, completion_key: str | None = None) -> None:
         """Ask for an event after a time: seconds, or an XML duration such as ``PT30S``."""
         due = datetime.now(UTC) + timedelta(seconds=_seconds(timeout))
         self.activation.timer(self.process_id, to_text(due), completion_key)
 
-    def dispatchSendRequestAsync(  # type: ignore[override] # noqa: N802 - as IOP.BusinessProcess
+    def dispatchSendRequestAsync(
         self,
         target: str,
         request: Any,

@@ -105,7 +105,7 @@ class Journal:
             .group_by(m.c.target)
         )
         with self._database.read() as connection:
-            return {target: n for target, n in connection.execute(query)}  # noqa: C416 - rows
+            return dict(connection.execute(query).all())
 
     def pending(self) -> int:
         """Count the messages that are not at their end."""

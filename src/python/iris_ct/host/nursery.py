@@ -21,18 +21,12 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Any
 
+from iris_ct.host.component import describe
 from iris_ct.host.errors import ComponentStartError
+from iris_ct.host.foreign import Foreign
 from iris_ct.host.plan import HostPlan, load_production
 from iris_ct.host.worker import die_with, run_slot
 
-# Reads its settings before anything is imported: they hold the import path.
-_BOOTSTRAP = (
-    "import json, sys\n"
-    "settings = json.loads(sys.stdin.readline())\n"
-    "sys.path[:] = settings['import_path']\n"
-    "from iris_ct.host.nursery import run_nursery\n"
-    "run_nursery(settings)\n"
-)
 _MAX_REQUEST_BYTES = 65536
 _KILLED = -signal.SIGKILL
 
@@ -152,8 +146,17 @@ class Nursery:
             "production": self._production,
             "import_path": sys.path,
         }
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and text
-            [sys.executable, "-c", _BOOTSTRAP],
+        # It reads its settings before anything is imported: they hold the import path.
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import json, sys\n"
+                "settings = json.loads(sys.stdin.readline())\n"
+                "sys.path[:] = settings['import_path']\n"
+                "from iris_ct.host.nursery import run_nursery\n"
+                "run_nursery(settings)\n",
+            ],
             stdin=subprocess.PIPE,
             pass_fds=(theirs.fileno(),),
             text=True,
@@ -187,10 +190,10 @@ def run_nursery(settings: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=settings["channel"])
     channel.set_inheritable(False)
-    try:
+    with Foreign() as importing:
         plan = HostPlan.from_production(load_production(settings["production"]))
-    except Exception as error:  # noqa: BLE001 - whatever importing the production raises
-        _answer(channel, ready=f"{type(error).__name__}: {error}")
+    if importing.error is not None:
+        _answer(channel, ready=describe(importing.error))
         return
     alarm_reader, alarm_writer = os.pipe()
     os.set_blocking(alarm_writer, False)

@@ -93,7 +93,7 @@ def _sink() -> LogSink:
 class _Module:
     """The part of the embedded ``iris`` module that the wrapper looks up by itself."""
 
-    class ref:  # noqa: N801 - the name of the wrapper's own function
+    class ref:
         """A value passed by reference."""
 
         def __init__(self, value: Any = "") -> None:
@@ -117,7 +117,7 @@ class _Refused:
 
 class _Status:
     @staticmethod
-    def GetOneStatusText(status: Any) -> str:  # noqa: N802 - the name iop calls
+    def GetOneStatusText(status: Any) -> str:
         return str(status)
 
 
@@ -130,19 +130,19 @@ class _System(_Refused):
 
 class _EventLog:
     @staticmethod
-    def Log(severity: int, class_name: str, method: str, content: str) -> int:  # noqa: N802
+    def Log(severity: int, class_name: str, method: str, content: str) -> int:
         _sink().log(int(severity), str(class_name), str(method), str(content))
         return 1
 
     @staticmethod
-    def LogAssert(class_name: str, method: str, content: str) -> int:  # noqa: N802
+    def LogAssert(class_name: str, method: str, content: str) -> int:
         _sink().log(LOG_ASSERT, str(class_name), str(method), str(content))
         return 1
 
 
 class _Console:
     @staticmethod
-    def WriteToConsoleLog(  # noqa: N802 - IRIS' own name
+    def WriteToConsoleLog(
         content: str, flag: int = 0, severity: int = 0, event_name: str = "Utility.Event"
     ) -> int:
         _sink().write_console(int(severity), str(content), str(event_name))

@@ -17,7 +17,8 @@ from iris_ct.host.component import Component, describe, log_failure, logging_to
 from iris_ct.host.database import to_text
 from iris_ct.host.errors import HandlerInterrupted, HostStoppedError, ReplayMismatchError
 from iris_ct.host.events import run_event
-from iris_ct.host.handles import Handle
+from iris_ct.host.foreign import Foreign
+from iris_ct.host.handles import SlotHandle
 from iris_ct.host.node import PATIENCE_S, Node, queue_signal
 from iris_ct.host.plan import ItemSpec
 from iris_ct.host.records import COMPLETED, ERROR, INPUT, Message
@@ -49,15 +50,16 @@ class Slot:
     def run(self, go: threading.Event) -> None:
         """Open the component, wait for ``go``, work, close it."""
         try:
-            self._open()
+            with Foreign() as call:
+                self._open()
+            self.failure = call.error
         except HandlerInterrupted:
-            self.opened.set()
             return
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - told by whoever waits for opened
-            self.failure = error
+        finally:
             self.opened.set()
+        if self.failure is not None:
+            # Told by whoever waits for `opened`.
             return
-        self.opened.set()
         while not go.wait(PATIENCE_S) and not self._over():
             pass
         if self._work() and self._component is not None:
@@ -70,7 +72,7 @@ class Slot:
         if self.spec.kind == "process":
             return
         activation = Activation(self.node, self.spec, self.address, None)
-        component = Component(self.spec, Handle(activation))
+        component = Component(self.spec, SlotHandle(activation))
         with logging_to(activation):
             component.open()
         self._component = component
@@ -148,10 +150,10 @@ class Slot:
         )
         wait = True
         with logging_to(activation):
-            try:
+            with Foreign() as call:
                 wait = component.poll()
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a component raises
-                self._report(activation, error)
+            if call.error is not None:
+                self._report(activation, call.error)
         self._next_poll = time.monotonic() + (self.spec.call_interval_s if wait else 0.0)
 
     # -- messages --------------------------------------------------------------------------------
@@ -181,15 +183,14 @@ class Slot:
             self.node, self.spec, self.address, message
         )
         with logging_to(activation):
-            try:
+            with Foreign() as call:
                 if message.kind == INPUT:
                     reply = component.process_input(message.payload, message.id)
                 else:
                     reply = component.handle_message(message.payload, message.id)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a component raises
-                activation.check_uninterrupted()
-                return self._after_error(activation, message, error)
-        activation.check_uninterrupted()
+            activation.check_uninterrupted()
+            if call.error is not None:
+                return self._after_error(activation, message, call.error)
         self.node.wake(self.node.mailbox.end(message, COMPLETED, reply))
         return None
 

@@ -106,7 +106,7 @@ class RecordingSystem:
         self.status = status
         self.calls: list[tuple[Any, ...]] = []
 
-    def WriteToConsoleLog(self, *arguments: Any) -> object:  # noqa: N802 - IRIS' own name
+    def WriteToConsoleLog(self, *arguments: Any) -> object:
         self.calls.append(arguments)
         return self.status
 
