@@ -129,7 +129,8 @@ def as_default(tracking_uri: str) -> Iterator[None]:
     from mlflow import get_tracking_uri, set_tracking_uri, tracking
 
     is_set: Callable[[], bool] = tracking.is_tracking_uri_set
-    put_back: Callable[[str | None], None] = set_tracking_uri  # type: ignore[assignment]  # takes None
+    # Takes None too, which its annotation leaves out.
+    put_back: Callable[..., None] = set_tracking_uri
     with _opening:
         said = os.environ.get(_TRACKING_URI)
         before = get_tracking_uri() if is_set() else None
