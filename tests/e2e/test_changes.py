@@ -36,6 +36,18 @@ def test_a_feature_of_another_kind_is_read_as_the_champion_knows_it(home: Home) 
     assert gate["champion_loss"] < 6, "it saw the hours"
 
 
+def test_a_dropped_feature_is_still_seen_by_the_champion_that_is_judged(home: Home) -> None:
+    """Else a worse model would win against a champion that was made blind."""
+    home.write_model(extra="[trigger]\non_drift = false\non_error = false")
+    home.first_model()
+    home.ingest(rentals(day(30), 20))
+    change_model(home, 'hour = "numeric"\n', "")
+    told = procedures.retrain(home.parts, home.door, MODEL)
+    gate = home.decisions("gate")[-1]["numbers"]
+    assert gate["champion_loss"] < 6, "it saw the hours"
+    assert told["cycle"]["outcome"] == "rejected"
+
+
 def test_another_target_is_judged_against_the_baseline_and_no_served_error_is_told(
     home: Home,
 ) -> None:

@@ -173,7 +173,7 @@ def _agreement(cycle: Cycle, store: Store, jobs: JobFiles) -> Check:
     files = jobs.artefact(cycle.model, cycle.cycle_id, "refit")
     encoding = FeatureEncoding.from_json(files["encoding.json"].decode())
     refitted = Predictor(files["model.txt"].decode(), encoding, specification)
-    rows = holdout_rows(cycle, specification, store, jobs)
+    rows = holdout_rows(cycle, store, jobs)
     return agree(
         specification=specification,
         rows=rows,

@@ -10,7 +10,7 @@ import polars as pl
 
 from iris_ct.core.audit import Severity
 from iris_ct.core.cycle import Cycle
-from iris_ct.core.dataset.batch import POSITION
+from iris_ct.core.dataset.batch import ROW
 from iris_ct.core.dataset.split import JUDGE, Split
 from iris_ct.core.decision import Decision
 from iris_ct.core.gate.promotion import Verdict, insufficient, judge
@@ -65,15 +65,16 @@ def judge_challenger(cycle_id: str, *, store: Store, jobs: JobFiles, clock: Cloc
     return _record(cycle, verdict, _inputs(contest, store), spent, store=store, clock=clock)
 
 
-def holdout_rows(
-    cycle: Cycle, specification: Specification, store: Store, jobs: JobFiles
-) -> pl.DataFrame:
-    """Read the rows that judge: position, features and target, in the snapshot's order."""
+def holdout_rows(cycle: Cycle, store: Store, jobs: JobFiles) -> pl.DataFrame:
+    """Read the rows that judge, in the snapshot's order.
+
+    Position, features and target, and what only the champion still sees.
+    """
     split = jobs.split(cycle.model, cycle.cycle_id)
     if split is None:
         raise LookupError(f"Cycle {cycle.cycle_id} has no split; its snapshot was never cut.")
     snapshot = store.snapshots.get(cycle.cycle_id)
-    columns = [POSITION, *specification.feature_names, specification.target]
+    columns = [name for name in store.snapshots.columns(snapshot) if name != ROW]
     return store.snapshots.read(snapshot, columns, rows=split.roles == JUDGE)
 
 
@@ -84,7 +85,7 @@ def _gather(
     if fit is None:
         raise LookupError(f"The challenger of cycle {cycle.cycle_id} left no result.")
     champion = serving_version(store, cycle.model)
-    rows = holdout_rows(cycle, specification, store, jobs)
+    rows = holdout_rows(cycle, store, jobs)
     served = None
     if champion is not None:
         loaded = load_version(champion, store=store)

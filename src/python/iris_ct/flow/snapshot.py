@@ -11,7 +11,7 @@ from iris_ct.core.dataset.snapshot import Snapshot
 from iris_ct.core.dataset.split import Split, assign_roles
 from iris_ct.core.model_version import ModelVersion
 from iris_ct.core.span import span_length
-from iris_ct.core.specification import Specification
+from iris_ct.core.specification import Feature, Specification
 from iris_ct.flow.decide import mature_horizon
 from iris_ct.flow.identify import audit_event
 from iris_ct.ports import Clock, JobFiles, Store
@@ -75,7 +75,19 @@ def _cut(
         as_of_seq=as_of_seq,
         from_position=_oldest_position(specification, champion, horizon),
         horizon=horizon,
+        beside=_dropped_features(specification, champion, store),
     )
+
+
+def _dropped_features(
+    specification: Specification, champion: ModelVersion | None, store: Store
+) -> list[Feature]:
+    """List the features that the champion sees and the specification has no column for."""
+    if champion is None:
+        return []
+    known = {*specification.feature_names, specification.group, specification.target}
+    served = store.specifications.get(champion.spec_digest)
+    return [feature for feature in served.features if feature.name not in known]
 
 
 def _oldest_position(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from iris_ct.core.dataset.batch import Batch, BatchKind, BatchState
 from iris_ct.core.dataset.snapshot import Snapshot
-from iris_ct.core.specification import Specification
+from iris_ct.core.specification import Feature, Specification
 
 if TYPE_CHECKING:
     import polars as pl
@@ -178,8 +178,12 @@ class SnapshotStore(Protocol):
         as_of_seq: int,
         from_position: int | None,
         horizon: int,
+        beside: Sequence[Feature] = (),
     ) -> Snapshot:
-        """Write the snapshot file with bounded memory, or give the one of that id."""
+        """Write the snapshot file with bounded memory, or give the one of that id.
+
+        ``beside`` are features that only the champion still knows.
+        """
         ...
 
     def count_labelled(
@@ -199,6 +203,10 @@ class SnapshotStore(Protocol):
 
     def path(self, snapshot: Snapshot) -> Path:
         """Give the absolute path, after checking the file's size against the catalogue."""
+        ...
+
+    def columns(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Name the columns of a snapshot."""
         ...
 
     def read(

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from iris_ct.adapters.store import tables
 from iris_ct.adapters.store.analyst import Analyst, run
 from iris_ct.adapters.store.batches import SqlBatches
-from iris_ct.adapters.store.columns import arrow_schema, learned_columns
+from iris_ct.adapters.store.columns import Columns, arrow_schema, learned_columns
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.facts import Facts, Wanted
 from iris_ct.adapters.store.files import STORE, FactFiles, file_digest, part_of
@@ -21,7 +21,7 @@ from iris_ct.adapters.store.sql_text import sql
 from iris_ct.core.dataset.batch import POSITION, ROW, Batch
 from iris_ct.core.dataset.snapshot import Snapshot
 from iris_ct.core.errors import InsufficientDataError, IntegrityError, StoreError
-from iris_ct.core.specification import Specification
+from iris_ct.core.specification import Feature, Specification
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,8 +50,15 @@ class SqlSnapshots:
         as_of_seq: int,
         from_position: int | None,
         horizon: int,
+        beside: Sequence[Feature] = (),
     ) -> Snapshot:
         """Write the snapshot file with bounded memory, or give the one of that id.
+
+        Parameters
+        ----------
+        beside : sequence of Feature
+            Features that only the champion still knows: it is judged on them, nothing learns
+            them. Null in rows that were stored without them.
 
         Raises
         ------
@@ -73,7 +80,9 @@ class SqlSnapshots:
                 low=from_position,
                 high=horizon,
             )
-            n_rows, first, last = _write(session, facts, specification, final)
+            others = {f.name: f.kind for f in beside}
+            columns = {**others, **learned_columns(specification)}
+            n_rows, first, last = _write(session, facts, specification.target, columns, final)
         if n_rows == 0:
             part_of(final).unlink(missing_ok=True)
             raise InsufficientDataError(
@@ -148,6 +157,13 @@ class SqlSnapshots:
             )
         return path
 
+    def columns(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Name the columns of a snapshot."""
+        from iris_ct.adapters.store.parquet import opened
+
+        with opened(self.path(snapshot)) as file:
+            return tuple(file.schema_arrow.names)
+
     def read(
         self, snapshot: Snapshot, columns: Sequence[str], *, rows: Any | None = None
     ) -> pl.DataFrame:
@@ -190,15 +206,18 @@ class SqlSnapshots:
 
 
 def _write(
-    session: duckdb.DuckDBPyConnection, facts: Facts, specification: Specification, final: Path
+    session: duckdb.DuckDBPyConnection,
+    facts: Facts,
+    target: str,
+    columns: Columns,
+    final: Path,
 ) -> tuple[int, int, int]:
     """Write the rows in their order; give their number, smallest and largest position."""
     import pyarrow as pa
 
     from iris_ct.adapters.store.parquet import ROW_GROUP_ROWS, ChunkedWriter
 
-    columns = learned_columns(specification)
-    inputs = {name: kind for name, kind in columns.items() if name != specification.target}
+    inputs = {name: kind for name, kind in columns.items() if name != target}
     wanted = [Wanted(name, kind, f"f{i}") for i, (name, kind) in enumerate(inputs.items())]
     query = sql("{query} ORDER BY r_position, r_row", query=facts.query(wanted))
     schema = arrow_schema({ROW: "int", POSITION: "int", **columns})

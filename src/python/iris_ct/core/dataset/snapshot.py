@@ -11,8 +11,8 @@ class Snapshot:
 
     Columns: ``_row`` and ``_position`` (int64, see `iris_ct.core.dataset.batch`), the group
     column if declared, every feature (numeric float64, boolean bool, categorical string,
-    datetime timestamp[us, UTC]) and the target (float64 for regression, else string). No row
-    lacks its target; each key occurs once.
+    datetime timestamp[us, UTC]), features that only the champion still sees, and the target
+    (float64 for regression, else string). No row lacks its target; each key occurs once.
 
     Attributes
     ----------
