@@ -83,3 +83,14 @@ def test_a_first_model_waits_for_its_rows() -> None:
     assert rule_on_retraining(first, POLICY).text == "a first model needs 1 more labelled rows"
     enough = rule_on_retraining(replace(first, n_labelled=2000), POLICY)
     assert (enough.is_due, enough.reason) == (True, "first_model")
+
+
+def test_after_a_refused_first_model_the_next_waits_for_fresh_rows() -> None:
+    """The gate has spent the others, and would only hold."""
+    refused = replace(QUIET, has_champion=False, n_labelled=5000, n_fresh=399)
+    ruling = rule_on_retraining(refused, POLICY)
+    assert not ruling.is_due
+    assert ruling.text == "a first model was refused; the next needs 1 more fresh rows"
+    assert rule_on_retraining(replace(refused, n_fresh=400), POLICY).is_due
+    assert rule_on_retraining(replace(refused, wish="manual"), POLICY).is_due
+    assert rule_on_retraining(replace(refused, n_labelled=399, min_rows=300), POLICY).is_due

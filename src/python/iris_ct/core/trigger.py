@@ -27,7 +27,8 @@ class RetrainingFacts:
     n_labelled : int
         Mature labelled rows of all time.
     n_fresh : int
-        Mature labelled rows newer than the champion's fit and not spent in a gate.
+        Mature labelled rows newer than the champion's fit, if there is one, and than all rows
+        spent in gates.
     n_fresh_needed : int
         Fresh rows that a gate needs to judge.
     min_rows : int
@@ -66,7 +67,7 @@ class Ruling:
 def rule_on_retraining(facts: RetrainingFacts, policy: TriggerPolicy) -> Ruling:
     """Rule whether a retraining is due.
 
-    A first model waits for enough rows. After it, a person and the clock always get their cycle
+    A first model waits for enough rows, after a refused one for enough fresh ones. After it, a person and the clock always get their cycle
     (the gate says what it was worth); anything else needs a reason, enough fresh rows for a gate,
     and a cooldown that has passed.
     """
@@ -76,13 +77,7 @@ def rule_on_retraining(facts: RetrainingFacts, policy: TriggerPolicy) -> Ruling:
         return Ruling(True, WISHES[facts.wish], f"asked for: {facts.wish}", ())
     reasons = _reasons(facts, policy)
     reason = next((name for name, check in reasons if check.passed), None)
-    rows = Check(
-        "fresh_rows",
-        facts.n_fresh,
-        facts.n_fresh_needed,
-        facts.n_fresh >= facts.n_fresh_needed,
-        "fresh labelled rows, at least",
-    )
+    rows = _fresh_rows(facts)
     rest = Check(
         "cooldown",
         facts.since_last_cycle,
@@ -110,13 +105,38 @@ def _first_model(facts: RetrainingFacts) -> Ruling:
         "mature labelled rows for a first model, at least",
     )
     if rows.passed:
-        return Ruling(True, "first_model", "first model", (rows,))
+        return _first_or_next(facts, rows)
     missing = facts.min_rows - facts.n_labelled
     text = f"a first model needs {missing} more labelled rows"
     if facts.wish in WISHES:
         # A person is answered by the gate, which names the number again.
         return Ruling(True, WISHES[facts.wish], f"asked for, although {text}", (rows,))
     return Ruling(False, "first_model", text, (rows,))
+
+
+def _first_or_next(facts: RetrainingFacts, rows: Check) -> Ruling:
+    """Rule once there are rows enough; after a refused first model fresh ones are needed too.
+
+    A gate has spent the others. Without this every batch would cut a snapshot to be held.
+    """
+    if facts.wish in WISHES or facts.n_fresh == facts.n_labelled:
+        return Ruling(True, "first_model", "first model", (rows,))
+    fresh = _fresh_rows(facts)
+    if fresh.passed:
+        return Ruling(True, "first_model", "first model", (rows, fresh))
+    missing = facts.n_fresh_needed - facts.n_fresh
+    text = f"a first model was refused; the next needs {missing} more fresh rows"
+    return Ruling(False, "first_model", text, (rows, fresh))
+
+
+def _fresh_rows(facts: RetrainingFacts) -> Check:
+    return Check(
+        "fresh_rows",
+        facts.n_fresh,
+        facts.n_fresh_needed,
+        facts.n_fresh >= facts.n_fresh_needed,
+        "fresh labelled rows, at least",
+    )
 
 
 def _reasons(facts: RetrainingFacts, policy: TriggerPolicy) -> list[tuple[TriggerReason, Check]]:

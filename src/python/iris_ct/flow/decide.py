@@ -93,13 +93,15 @@ def _gather(
         )
 
     gate = specification.gate
+    n_labelled = count(None) if champion is None else 0
+    fresh_from = fresh_after(store, champion, model)
     facts = RetrainingFacts(
         wish=wish.kind,
         has_champion=champion is not None,
         recipe_changed=champion is not None
         and champion.recipe.digest != recipe_digest(specification),
-        n_labelled=count(None) if champion is None else 0,
-        n_fresh=count(fresh_after(store, champion, model)) if champion else 0,
+        n_labelled=n_labelled,
+        n_fresh=n_labelled if fresh_from is None else count(fresh_from),
         n_fresh_needed=math.ceil(gate.min_holdout_rows / gate.holdout_share),
         min_rows=specification.training.min_rows,
         drifted=bool(drift.get("drifted")),
