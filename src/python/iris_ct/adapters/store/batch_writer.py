@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from iris_ct.adapters.store import tables
 from iris_ct.adapters.store.columns import Columns, conform, stored_columns
 from iris_ct.adapters.store.engine import Database
-from iris_ct.adapters.store.files import QUARANTINE, STORE, FactFiles, file_digest
+from iris_ct.adapters.store.files import QUARANTINE, STORE, FactFiles
 from iris_ct.core.canonical import canonical_json
 from iris_ct.core.dataset.batch import POSITION, ROW, Batch, BatchKind, BatchState
 from iris_ct.core.errors import ConflictError, StoreError
@@ -134,7 +134,7 @@ class FileBatchWriter:
             last_position=last,
             path=self._files.relative(rows) if rows else "",
             quarantine_path=self._files.relative(held) if held else "",
-            file_digest=file_digest(rows) if rows else "",
+            file_digest=self._rows.digest,
             arrived_at=arrived_at,
         )
         self._catalogue(batch, summary, [path for path in (rows, held) if path])
@@ -232,6 +232,10 @@ class _Part:
                 self._final, _arrow(frame.clear()).schema, dictionary=[*texts, *few], split=many
             )
         return self._writer
+
+    @property
+    def digest(self) -> str:
+        return self._writer.digest if self._writer is not None else ""
 
     def publish(self) -> Path | None:
         if self._writer is None or self._final is None:

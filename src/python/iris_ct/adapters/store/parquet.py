@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -55,8 +57,9 @@ class ChunkedWriter:
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="parquet")
         self._encoded: Future[None] | None = None
         with _disk(final):
+            self._file = _DigestedFile(part_of(final))
             self._writer = pq.ParquetWriter(
-                part_of(final),
+                self._file,
                 schema,
                 compression="zstd",
                 compression_level=_ZSTD_LEVEL,
@@ -96,8 +99,14 @@ class ChunkedWriter:
             self._catch_up()
             with _disk(self._final):
                 self._writer.close()
+                self._file.close()
         finally:
             self._encoder.shutdown()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file's bytes, known once it is closed."""
+        return self._file.digest()
 
     def abandon(self) -> None:
         """Close and remove the file."""
@@ -106,6 +115,7 @@ class ChunkedWriter:
         # What a full disk says about a file that is thrown away helps nobody.
         with suppress(OSError, pa.ArrowException):
             self._writer.close()
+            self._file.close()
         part_of(self._final).unlink(missing_ok=True)
 
     def _flush(self, *, whole: bool) -> None:
@@ -125,6 +135,33 @@ class ChunkedWriter:
             with _disk(self._final):
                 self._encoded.result()
             self._encoded = None
+
+
+class _DigestedFile(io.RawIOBase):
+    """A new file whose bytes are digested as they are written, so that none is read again."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = path.open("wb", buffering=0)
+        self._hash = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any, /) -> int:
+        left = memoryview(content).cast("B")
+        n_bytes = len(left)
+        self._hash.update(left)
+        while left:
+            left = left[self._file.write(left) :]
+        return n_bytes
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
 
 
 def number_encodings(frame: pl.DataFrame) -> tuple[list[str], list[str]]:
