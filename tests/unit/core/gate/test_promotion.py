@@ -156,6 +156,21 @@ def test_too_few_rows_hold_and_say_the_number() -> None:
     assert (small.outcome, small.numbers["needed"]) == ("hold", 20)
 
 
+def test_fewer_rows_than_a_comparison_needs_are_never_enough() -> None:
+    """A paired comparison needs eight rows, however few the specification asks for."""
+    frame = rows().head(5)
+    found = judge(
+        specification=specification(gate={"min_holdout_rows": 3}),
+        rows=frame,
+        challenger=frame.select(prediction="cost"),
+        champion=None,
+        baseline={"mean": 10.0, "median": 10.0},
+        is_refresh=False,
+        reused=False,
+    )
+    assert (found.outcome, found.numbers["needed"]) == ("hold", 3)
+
+
 def test_a_verdict_is_plain_json() -> None:
     found = verdict(1.0)
     assert canonical_json([found.numbers, found.thresholds])

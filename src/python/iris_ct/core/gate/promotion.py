@@ -104,8 +104,9 @@ def judge(
     """
     kind: Kind = "first" if champion is None else "refresh" if is_refresh else "replace"
     policy, metric = specification.gate, specification.metric
-    if rows.height < max(policy.min_holdout_rows, MIN_BLOCKS):
-        return insufficient(policy.min_holdout_rows - rows.height, policy)
+    least = max(policy.min_holdout_rows, MIN_BLOCKS)
+    if rows.height < least:
+        return insufficient(least - rows.height, policy)
     truth, positions = rows[specification.target].to_numpy(), rows[POSITION].to_numpy()
     new = row_losses(metric, truth, challenger)
     old = (
