@@ -18,7 +18,6 @@ from iris_ct.ports import (
     ModelFiles,
     ModelRegistry,
     PredictionWriter,
-    RowSource,
     Store,
     Trainer,
 )
@@ -46,12 +45,6 @@ class Parts:
     registry: ModelRegistry
     console: ConsoleLog
     champions: Champions
-
-    def rows_file(self, path: Path) -> RowSource:
-        """Open a person's file of rows; `UnreadableFileError` if it is no table."""
-        from iris_ct.adapters.sources.files import open_rows
-
-        return open_rows(path)
 
     def prediction_file(self, path: Path) -> PredictionWriter:
         """Give a destination for predictions."""
@@ -84,15 +77,17 @@ def parts(settings: Settings | None = None) -> Parts:
 
 
 def build(settings: Settings) -> Parts:
-    """Build the real parts."""
+    """Build the real parts, and send the program's own log where the settings say."""
     from iris_ct.adapters.registry.mlflow_registry import MlflowRegistry
     from iris_ct.adapters.sources.inbox import Inbox as InboxFolders
     from iris_ct.adapters.sources.model_files import FolderModelFiles
     from iris_ct.adapters.store import SqlStore
     from iris_ct.adapters.telemetry.console_log import MessagesLog
+    from iris_ct.adapters.telemetry.logs import configure_logs
     from iris_ct.adapters.training.job_files import FolderJobFiles
     from iris_ct.adapters.training.process_trainer import ProcessTrainer
 
+    configure_logs(settings.log_level)
     home = settings.root
     home.mkdir(parents=True, exist_ok=True)
     store = SqlStore(

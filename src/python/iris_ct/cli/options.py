@@ -35,11 +35,8 @@ class Home:
         """Open the home."""
         self.choose()
         from iris_ct import bootstrap
-        from iris_ct.adapters.telemetry.logs import configure_logs
 
-        parts = bootstrap.parts()
-        configure_logs(parts.settings.log_level)
-        return parts
+        return bootstrap.parts()
 
 
 @Parameter(name="*")

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 import structlog
 
-from iris_ct.adapters.telemetry.logs import bind, configure_logs, logger, tell
+from iris_ct.adapters.telemetry.logs import configure_logs, logger, tell
 from iris_ct.core.audit import AuditEvent, Severity
 
 
 @pytest.fixture(autouse=True)
 def _structlog_as_before() -> Iterator[None]:
     yield
-    structlog.contextvars.clear_contextvars()
     structlog.reset_defaults()
 
 
@@ -56,20 +55,6 @@ def test_what_could_be_a_value_of_a_row_is_left_out_and_named(
     assert "4711" not in str(said)
     assert "Ada" not in str(said)
     assert said["left_out"] == ["income", "name"]
-
-
-def test_bound_names_stand_on_later_lines_until_unbound(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    configure_logs("INFO")
-    bind(model="bikes", cycle_id="c-1", step="Training")
-    logger().info("a")
-    bind(model="bikes")
-    logger().info("b")
-    first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
-    assert (first["model"], first["cycle_id"], first["step"]) == ("bikes", "c-1", "Training")
-    assert second["model"] == "bikes"
-    assert "cycle_id" not in second
 
 
 @pytest.mark.parametrize(

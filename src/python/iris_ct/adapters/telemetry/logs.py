@@ -51,7 +51,6 @@ def configure_logs(level: str = "WARNING", *, path: Path | None = None) -> None:
     """
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _only_known_keys,
@@ -69,17 +68,6 @@ def logger() -> FilteringBoundLogger:
         configure_logs()
     found: FilteringBoundLogger = structlog.get_logger()
     return found
-
-
-def bind(
-    *, model: str | None = None, cycle_id: str | None = None, step: str | None = None
-) -> None:
-    """Put these on every later line of this thread or task; None takes one off again."""
-    for key, said in {"model": model, "cycle_id": cycle_id, "step": step}.items():
-        if said is None:
-            structlog.contextvars.unbind_contextvars(key)
-        else:
-            structlog.contextvars.bind_contextvars(**{key: said})
 
 
 def tell(event: AuditEvent) -> None:
