@@ -34,8 +34,6 @@ def test_summaries_of_batches_that_overlap_the_window_are_given_by_arrival(
     assert overlapping(9, 9) == [b"one", b"three"]
     assert overlapping(4, 5, as_of_seq=1) == [b"one"]
     assert overlapping(13, 20) == []
-    assert store.summaries.of_batch("bikes-000002") == b"two"
-    assert store.summaries.of_batch("bikes-000009") is None
 
 
 def test_the_first_reference_of_a_version_stays(store: SqlStore) -> None:

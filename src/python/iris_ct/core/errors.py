@@ -9,7 +9,6 @@
       DataError                   quarantine the batch or refuse the file
         SchemaMismatchError       columns are missing
         UnreadableFileError       the file is no CSV, gzip CSV or Parquet, or is damaged
-        DuplicateContentError     the same content arrived before
         InsufficientDataError     too few rows; says how many are needed
       ModelError                  keep the champion
         TrainingFailedError       the training process ended without a model
@@ -57,10 +56,6 @@ class SchemaMismatchError(DataError):
 
 class UnreadableFileError(DataError):
     """A file cannot be parsed at all."""
-
-
-class DuplicateContentError(DataError):
-    """The same content arrived before under another name or time."""
 
 
 class InsufficientDataError(DataError):

@@ -74,10 +74,6 @@ class SummaryStore(Protocol):
         """Keep the grid; the first one wins."""
         ...
 
-    def of_batch(self, batch_id: str) -> bytes | None:
-        """Give one batch's summary."""
-        ...
-
     def overlapping(
         self, model: str, *, from_position: int, to_position: int, as_of_seq: int
     ) -> list[bytes]:

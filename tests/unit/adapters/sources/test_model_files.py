@@ -6,15 +6,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from iris_ct.adapters.sources.model_files import FolderModelFiles, read_model, read_model_file
+from iris_ct.adapters.sources.model_files import FolderModelFiles, read_model_file
 from iris_ct.adapters.sources.model_toml import (
     proposal_toml,
     specification_toml,
     toml_key,
     toml_value,
-    write_model,
+    write_text,
 )
-from iris_ct.core.errors import ConfigError, SpecificationError, UnknownModelError
+from iris_ct.core.errors import ConfigError, SpecificationError
 from iris_ct.core.proposal import propose
 
 SMALLEST = 'task = "regression"\ntarget = "y"\n[features]\nn = "numeric"\n'
@@ -22,19 +22,13 @@ SMALLEST = 'task = "regression"\ntarget = "y"\n[features]\nn = "numeric"\n'
 
 def test_the_name_of_the_file_is_the_name_of_the_model(tmp_path: Path) -> None:
     (tmp_path / "bikes.toml").write_text(SMALLEST)
-    assert read_model(tmp_path, "bikes").name == "bikes"
+    assert read_model_file(tmp_path / "bikes.toml").name == "bikes"
 
 
 def test_another_name_inside_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bikes.toml").write_text('name = "cars"\n' + SMALLEST)
     with pytest.raises(SpecificationError, match="name = 'cars': expected 'bikes'"):
-        read_model(tmp_path, "bikes")
-
-
-def test_an_unknown_model_is_told_the_known_ones(tmp_path: Path) -> None:
-    (tmp_path / "bikes.toml").write_text(SMALLEST)
-    with pytest.raises(UnknownModelError, match="there are: bikes"):
-        read_model(tmp_path, "cars")
+        read_model_file(tmp_path / "bikes.toml")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +52,7 @@ def test_errors_name_file_key_value_and_what_is_allowed(
 def test_a_model_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_bytes(b'target = "\xe9"')
     with pytest.raises(SpecificationError, match="is not UTF-8"):
-        read_model(tmp_path, "m")
+        read_model_file(tmp_path / "m.toml")
 
 
 def test_a_folder_lists_its_models_and_may_be_missing(tmp_path: Path) -> None:
@@ -100,14 +94,14 @@ def test_odd_column_names_survive_as_keys(key: str) -> None:
 
 def test_a_specification_survives_toml(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text(SMALLEST)
-    specification = read_model(tmp_path, "m")
+    specification = read_model_file(tmp_path / "m.toml")
     content = specification.content()
     features = content.pop("features")
     content["features"] = {
         f.pop("name"): {k: v for k, v in f.items() if v not in (None, [])} for f in features
     }
     (tmp_path / "m.toml").write_text(specification_toml(content, comments=["all\nof it"]))
-    assert read_model(tmp_path, "m").digest == specification.digest
+    assert read_model_file(tmp_path / "m.toml").digest == specification.digest
 
 
 FRAME = pl.DataFrame(
@@ -121,12 +115,12 @@ FRAME = pl.DataFrame(
 
 def test_a_proposal_is_written_once_and_read_back(tmp_path: Path) -> None:
     proposal = propose(FRAME, name="m", target="y")
-    path, specification = write_model(tmp_path / "models", proposal, source="x.csv")
-    assert specification == proposal.specification() == read_model(tmp_path / "models", "m")
-    before = path.read_text()
+    text = proposal_toml(proposal, source="x.csv")
+    path, specification = write_text(tmp_path / "models", "m", text)
+    assert specification == proposal.specification() == read_model_file(path)
     with pytest.raises(ConfigError, match="exists already and is left as it is"):
-        write_model(tmp_path / "models", propose(FRAME, name="m", target="c"), source="x.csv")
-    assert path.read_text() == before
+        write_text(tmp_path / "models", "m", "another")
+    assert path.read_text() == text
 
 
 def test_a_file_name_cannot_break_out_of_its_comment() -> None:

@@ -102,12 +102,12 @@ def connect(tracking_uri: str, *, timeout_s: float) -> MlflowClient:
 @contextmanager
 def translated(tracking_uri: str) -> Iterator[None]:
     """Turn MLflow's errors into ours: away (try later) or refused (look at MLflow)."""
-    from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (OSError, SQLAlchemyError, RequestException) as error:
+    # What requests raises is an OSError.
+    except (OSError, SQLAlchemyError) as error:
         raise _ours(tracking_uri, error) from error
     except Exception as error:
         # MLflow is only imported where it is used, so its error is known by its name.
@@ -193,7 +193,6 @@ def _says_away(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, IntegrityError | ProgrammingError | DataError):
             return False
-        # What requests raises is an OSError too.
         if isinstance(seen, OSError | SQLAlchemyError):
             return True
         seen = seen.__cause__ or seen.__context__

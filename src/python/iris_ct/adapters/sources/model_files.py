@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from iris_ct.core.errors import SpecificationError, UnknownModelError
+from iris_ct.core.errors import SpecificationError
 from iris_ct.core.specification import Specification, parse_specification
 
 _SUFFIX = ".toml"
@@ -20,26 +20,6 @@ def model_names(folder: Path) -> list[str]:
 def model_path(folder: Path, name: str) -> Path:
     """Give the path of a model's file, whether it exists or not."""
     return folder / f"{name}{_SUFFIX}"
-
-
-def read_model(folder: Path, name: str) -> Specification:
-    """Read one model of a folder.
-
-    Raises
-    ------
-    UnknownModelError
-        If the folder has no such file; names the models it has.
-    SpecificationError
-        If the file breaks a rule; names file, key, value and what is allowed.
-    """
-    path = model_path(folder, name)
-    if not path.is_file():
-        there = ", ".join(model_names(folder)) or "none yet"
-        raise UnknownModelError(
-            f'There is no model "{name}" in {folder}; there are: {there}. '
-            f"Make one with: ct init {name} --from FILE --target COLUMN"
-        )
-    return read_model_file(path)
 
 
 def read_model_file(path: Path) -> Specification:

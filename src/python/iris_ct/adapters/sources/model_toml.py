@@ -28,34 +28,16 @@ _OTHER_KEYS = """
 """
 
 
-def write_model(folder: Path, proposal: Proposal, *, source: str) -> tuple[Path, Specification]:
-    """Write ``<folder>/<name>.toml`` and read it back.
-
-    Parameters
-    ----------
-    folder : Path
-        Made if need be.
-    proposal : Proposal
-    source : str
-        Which rows of which file were looked at, for the first line.
-
-    Returns
-    -------
-    Path, Specification
+def write_text(folder: Path, name: str, text: str) -> tuple[Path, Specification]:
+    """Write ``<folder>/<name>.toml`` and read it back; the folder is made if need be.
 
     Raises
     ------
     ConfigError
         If there is a file of that name; it is not touched.
     SpecificationError
-        If the proposal breaks a rule; no file is left.
+        If the text breaks a rule.
     """
-    proposal.specification()
-    return write_text(folder, proposal.name, proposal_toml(proposal, source=source))
-
-
-def write_text(folder: Path, name: str, text: str) -> tuple[Path, Specification]:
-    """Write a model file that does not exist yet, and read it back."""
     folder.mkdir(parents=True, exist_ok=True)
     path = model_path(folder, name)
     try:

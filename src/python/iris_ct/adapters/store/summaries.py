@@ -30,10 +30,6 @@ class SqlSummaries:
                     sa.insert(_G).values(model=model, spec_digest=spec_digest, content=grid)
                 )
 
-    def of_batch(self, batch_id: str) -> bytes | None:
-        """Give one batch's summary."""
-        return self._content(sa.select(_S.c.content).where(_S.c.batch_id == batch_id))
-
     def overlapping(
         self, model: str, *, from_position: int, to_position: int, as_of_seq: int
     ) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Columns of a file against the columns of a specification, and the types rows are stored with."""
+"""Columns of a file against the columns of a specification."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 import polars as pl
 
 from iris_ct.core.dataset.batch import KEY, POSITION, ROW
-from iris_ct.core.dataset.times import STORED_TIME
 from iris_ct.core.errors import SchemaMismatchError
 from iris_ct.core.specification import Specification
 
@@ -16,26 +15,6 @@ COLUMNS_OF_THE_PRODUCT = (ROW, POSITION, KEY, "_place", "_reasons", "_ragged")
 """Columns that a file may hold without being asked, such as an export of the quarantine."""
 
 Fits = Callable[[pl.DataType], bool]
-
-
-def stored_schema(specification: Specification) -> dict[str, pl.DataType]:
-    """Give the columns of stored rows, in their order, with their types."""
-    types: dict[str, pl.DataType] = {
-        ROW: pl.Int64(),
-        POSITION: pl.Int64(),
-        KEY: pl.String(),
-    }
-    if specification.group is not None:
-        types[specification.group] = pl.String()
-    for feature in specification.features:
-        types[feature.name] = {
-            "numeric": pl.Float64(),
-            "categorical": pl.String(),
-            "boolean": pl.Boolean(),
-            "datetime": STORED_TIME,
-        }[feature.kind]
-    types[specification.target] = target_type(specification)
-    return types
 
 
 def target_type(specification: Specification) -> pl.DataType:

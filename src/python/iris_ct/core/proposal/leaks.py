@@ -45,7 +45,6 @@ class Suspicion:
 
     columns: tuple[str, ...]
     why: str
-    certain: bool
 
 
 def suspicions(
@@ -73,14 +72,13 @@ def suspicions(
             continue
         strength = knowledge(target, column, task=task)
         if strength is not None and strength >= SUSPICIOUS[task]:
-            found.append(Suspicion((name,), _strong(strength, target.name, task), certain=False))
+            found.append(Suspicion((name,), _strong(strength, target.name, task)))
         elif _missing_together(target, column):
             found.append(
                 Suspicion(
                     (name,),
                     f"it is missing where {target.name} is, as if both were written down together: "
                     "is it known when a prediction is made?",
-                    certain=False,
                 )
             )
         elif match := _AFTERWARDS.search(name):
@@ -88,7 +86,6 @@ def suspicions(
                 Suspicion(
                     (name,),
                     f"its name says {match[1].lower()!r}: is it known when a prediction is made?",
-                    certain=False,
                 )
             )
     return found
@@ -198,10 +195,10 @@ def _arithmetic(target: ColumnProfile, columns: Mapping[str, ColumnProfile]) -> 
     truth = target.values.to_numpy()
     given = {c.name: c.values.to_numpy() for c in numbers[:_SUMMED_COLUMNS]}
     equal = [name for name, values in given.items() if _same(values, truth)]
-    found = [Suspicion((name,), f"it is {target.name} itself", certain=True) for name in equal]
+    found = [Suspicion((name,), f"it is {target.name} itself") for name in equal]
     for one, other in combinations([name for name in given if name not in equal], 2):
         if why := _pair(one, other, given[one], given[other], target.name, truth):
-            found.append(Suspicion((one, other), why, certain=True))
+            found.append(Suspicion((one, other), why))
     return found
 
 
