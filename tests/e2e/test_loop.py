@@ -70,13 +70,14 @@ def test_a_quiet_batch_retrains_nothing(home: Home) -> None:
 
 
 def test_files_dropped_into_the_inbox_are_claimed_in_natural_order(home: Home) -> None:
-    inbox = home.path / "inbox" / MODEL
-    inbox.mkdir(parents=True)
+    folder = home.path / "elsewhere"
+    folder.mkdir()
     for number in (10, 2):
-        rows = rentals(day(number), 2)
-        part = inbox / f"day-{number}.csv.part"
-        rows.write_csv(part)
-        part.rename(inbox / f"day-{number}.csv")
+        rentals(day(number), 2).write_csv(folder / f"day-{number}.csv")
+    inbox = home.path / "inbox"
+    inbox.mkdir(exist_ok=True)
+    # Both at once: a look between two files would claim the first of them alone.
+    folder.rename(inbox / MODEL)
     deadline = time.monotonic() + 60
     while home.status()["batches"] < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -176,3 +177,19 @@ def test_audit_lines_are_short_json_and_hold_no_row_value(home: Home) -> None:
 def test_an_unknown_model_is_named_together_with_the_known_ones(home: Home) -> None:
     with pytest.raises(UnknownModelError, match=r"no model 'bikes'. Known models: rentals"):
         procedures.status(home.parts, "bikes")
+
+
+def test_a_failed_message_raises_an_alert_that_an_operator_must_act_on(home: Home) -> None:
+    home.first_model()
+    for file in (home.path / "artifacts").rglob("model.txt"):
+        file.write_text("not what its digest says")
+    told = home.ingest(rentals(day(30), 2))
+    assert told["outcome"] == "stored", "the rows are kept, whatever fails after them"
+    deadline = time.monotonic() + 60
+    severe: list[str] = []
+    while not severe and time.monotonic() < deadline:
+        events = home.parts.store.audit.events(newest=100)
+        severe = [event.text for event in events if event.severity == 2]
+        time.sleep(0.1)
+    assert severe
+    assert severe[0].startswith("Observation failed in session"), severe
