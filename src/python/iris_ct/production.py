@@ -2,6 +2,7 @@
 
 from iop import Production
 
+from iris_ct.components.operations.alert import AlertOperation
 from iris_ct.components.operations.drift_detection import DriftDetectionOperation
 from iris_ct.components.operations.evaluation import EvaluationOperation
 from iris_ct.components.operations.ingestion import IngestionOperation
@@ -40,6 +41,7 @@ evaluation = production.operation("Evaluation", EvaluationOperation)
 promotion = production.operation("Promotion", PromotionOperation)
 registration = production.operation("Registration", RegistrationOperation)
 notification = production.operation("Notification", NotificationOperation)
+alert = production.operation("Ens.Alert", AlertOperation)
 
 production.connect(inbox.Intake, intake)
 production.connect(requests.Intake, intake)
@@ -69,3 +71,4 @@ production.connect(cycle.Trigger, trigger)
 production.connect(cycle.Notification, notification)
 
 production.connect(registration.Notification, notification)
+production.connect(alert.Notification, notification)
