@@ -13,15 +13,16 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, Self
+from typing import IO, TYPE_CHECKING, Literal, Self
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from iris_ct.adapters.sources.ahead import read_ahead
 from iris_ct.adapters.sources.csv_blocks import CsvBlocks
 from iris_ct.core.errors import UnreadableFileError
+
+if TYPE_CHECKING:
+    from iris_ct.adapters.sources.parquet_rows import ParquetRows
 
 FileFormat = Literal["csv", "gzip csv", "parquet"]
 
@@ -76,10 +77,12 @@ class RowSource:
         self._limit = max_uncompressed_bytes or MAX_UNCOMPRESSED_BYTES
         self.format: FileFormat = detect_format(path)
         self._stream: _Bytes | None = None
-        self._parquet: pq.ParquetFile | None = None
+        self._parquet: ParquetRows | None = None
         if self.format == "parquet":
-            self._parquet = _open_parquet(path, self._limit)
-            self.schema = _polars_schema(self._parquet, path.name)
+            from iris_ct.adapters.sources.parquet_rows import ParquetRows
+
+            self._parquet = ParquetRows(path, limit=self._limit)
+            self.schema = self._parquet.schema
         else:
             self._stream = _Bytes(path, compressed=self.format != "csv", limit=self._limit)
             try:
@@ -120,8 +123,7 @@ class RowSource:
         UnreadableFileError
             If the file is damaged; says from which row or line on.
         """
-        chunks = self._parquet_chunks() if self._parquet is not None else self._csv_chunks()
-        self._ahead = read_ahead(chunks)
+        self._ahead = read_ahead(self._chunks())
         with self, closing(self._ahead):
             for chunk in self._ahead:
                 self.first_place = self.n_rows + 1
@@ -139,34 +141,13 @@ class RowSource:
             raise RuntimeError(f"The fingerprint of {self.path.name} is known after its last row.")
         return self._fingerprint
 
-    def _csv_chunks(self) -> Iterator[pl.DataFrame]:
-        assert self._stream is not None  # noqa: S101 - narrows a type, checks no input
-        yield from self._blocks
-        self._fingerprint = self._stream.drain()
-
-    def _parquet_chunks(self) -> Iterator[pl.DataFrame]:
-        """Give the chunks; the file's bytes are digested at the same pace."""
-        assert self._parquet is not None  # noqa: S101 - narrows a type, checks no input
-        n_read, n_rows = 0, self._parquet.metadata.num_rows
-        with self.path.open("rb") as file:
-            digest, size = hashlib.sha256(), self.path.stat().st_size
-            try:
-                # One thread: this one runs beside the others anyway, and more cost more in all.
-                for batch in self._parquet.iter_batches(self._chunk_rows, use_threads=False):
-                    frame = pl.from_arrow(batch)
-                    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a record batch is a frame
-                    n_read += frame.height
-                    digest.update(file.read(size * n_read // n_rows - file.tell()))
-                    if frame.height:
-                        yield frame
-            except (pa.ArrowException, OSError) as error:
-                raise UnreadableFileError(
-                    f"{self.path.name} is damaged after row {n_read}: a Parquet page cannot be "
-                    "read. Write the file again."
-                ) from error
-            while piece := file.read(_HASH_BYTES):
-                digest.update(piece)
-        self._fingerprint = digest.hexdigest()
+    def _chunks(self) -> Iterator[pl.DataFrame]:
+        if self._parquet is not None:
+            yield from self._parquet.chunks(self._chunk_rows)
+            self._fingerprint = self._parquet.fingerprint()
+        elif self._stream is not None:
+            yield from self._blocks
+            self._fingerprint = self._stream.drain()
 
 
 def open_rows(
@@ -277,34 +258,6 @@ class _Bytes:
         """Close the file."""
         self._file.close()
         self._raw.close()
-
-
-def _open_parquet(path: Path, limit: int) -> pq.ParquetFile:
-    try:
-        file = pq.ParquetFile(path, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
-        raise UnreadableFileError(
-            f"{path.name} begins like Parquet but its footer cannot be read; it may not have "
-            "been written to its end. Write the file again."
-        ) from error
-    metadata = file.metadata
-    groups = (metadata.row_group(group) for group in range(metadata.num_row_groups))
-    if sum(group.total_byte_size for group in groups) > limit:
-        file.close()
-        raise UnreadableFileError(
-            f"{path.name} unpacks to more than {limit} bytes, the most that is allowed."
-        )
-    return file
-
-
-def _polars_schema(file: pq.ParquetFile, name: str) -> pl.Schema:
-    arrow = file.schema_arrow
-    twice = sorted({column for column in arrow.names if arrow.names.count(column) > 1})
-    if twice:
-        raise UnreadableFileError(f"{name} names columns twice: {', '.join(twice)}.")
-    frame = pl.from_arrow(arrow.empty_table())
-    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table is a frame
-    return frame.schema
 
 
 def _file_digest(path: Path) -> str:
