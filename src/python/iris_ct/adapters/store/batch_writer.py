@@ -198,12 +198,13 @@ class FileBatchWriter:
             )
 
     def _widen(self, frame: pl.DataFrame) -> None:
-        positions = frame.get_column(POSITION)
-        if positions.null_count():
+        import polars as pl
+
+        if frame.get_column(POSITION).null_count():
             raise StoreError(f"A row of {self.batch_id} has no {POSITION}; every row needs one.")
-        low, high = positions.min(), positions.max()
+        low, high = frame.select(low=pl.min(POSITION), high=pl.max(POSITION)).row(0)
         old = self._span or (low, high)
-        self._span = (min(old[0], low), max(old[1], high))  # type: ignore[type-var, assignment]  # polars types min() as any literal
+        self._span = (min(old[0], low), max(old[1], high))
 
 
 class _Part:
