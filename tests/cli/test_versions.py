@@ -50,9 +50,10 @@ def test_a_changed_record_breaks_the_chain(copied: Path) -> None:
     assert said.code == 1
     assert "BROKEN" in said.out
     records = next(
-        found for found in ct(copied, "doctor", "--json").json["checks"]
+        found
+        for found in ct(copied, "doctor", "--json").json["checks"]
         if found["name"] == "records"
-    )  # fmt: skip
+    )
     assert records["state"] == "failed"
 
 

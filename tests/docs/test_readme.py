@@ -14,9 +14,8 @@ from iris_ct.cli.verbs import VERBS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
-    ROOT / name
-    for name in ("README.md", "CONTRIBUTING.md", "docs/index.md", "docs/operations.md")
-]  # fmt: skip
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/index.md", "docs/operations.md")
+]
 WHERE = {verb.name: verb.where for verb in VERBS}
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 

@@ -21,9 +21,16 @@ from iris_ct.demo.facts import DemoResult
 # Counted in hour.csv with grep -c: rows whose observed_at starts with the month.
 ROWS = {"2011-01": 688, "2011-02": 649, "2011-03": 730, "2011-04": 719, "2011-05": 744}
 KEYS = {
-    "served_mae", "frozen_mae", "trainings", "promotions", "rejections", "holds", "failures",
-    "seconds", "months",
-}  # fmt: skip
+    "served_mae",
+    "frozen_mae",
+    "trainings",
+    "promotions",
+    "rejections",
+    "holds",
+    "failures",
+    "seconds",
+    "months",
+}
 
 
 class Demo:

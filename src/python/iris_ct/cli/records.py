@@ -51,14 +51,15 @@ def history(name: str, /, *, decisions: bool = False, options: Options = OPTIONS
                 row["actor"],
                 row["window"],
                 row["rows"],
-                None if row["holdout_loss"] is None
+                None
+                if row["holdout_loss"] is None
                 else f"{row['holdout_loss']:.4g} {row['metric']}",
                 f"{row['trigger']}: {row['verdict']}",
             )
             for row in served
         ],
         empty=f"Nothing has served {name} yet. 'ct explain {name}' says what was decided last.",
-    )  # fmt: skip
+    )
     return 0
 
 
