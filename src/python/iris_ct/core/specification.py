@@ -46,9 +46,6 @@ RESERVED_COLUMNS = frozenset({"_row", "_position", "_key"})
 # How a wrong or empty [features] shows itself.
 _NO_FEATURES = frozenset({"too_short", "tuple_type", "model_type"})
 
-# What changes only how a model is watched or kept; everything else changes what is learned.
-_WITHOUT_RETRAINING = frozenset({"drift", "trigger", "gate", "retention", "data"})
-
 
 class Feature(BaseModel):
     """One declared input column."""
@@ -374,11 +371,6 @@ def _allowed_keys(loc: Sequence[str | int]) -> list[str]:
     group = Specification.model_fields[str(loc[0])].annotation
     fields = getattr(group, "model_fields", {})
     return list(fields)
-
-
-def forces_retraining(before: Specification, after: Specification) -> bool:
-    """Tell whether a change of the specification makes the champion's recipe outdated."""
-    return bool(changed_keys(before, after) - _WITHOUT_RETRAINING)
 
 
 def changed_keys(before: Specification, after: Specification) -> set[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from iris_ct.core.decision import Decision
 from iris_ct.core.errors import UnknownModelError
-from iris_ct.core.specification import Specification, changed_keys, forces_retraining
+from iris_ct.core.specification import Specification, changed_keys
+from iris_ct.core.training.recipe import forces_retraining
 from iris_ct.flow.identify import audit_event, decision_id
 from iris_ct.ports import Clock, ModelFiles, Store
 

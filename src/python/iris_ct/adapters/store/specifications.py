@@ -13,7 +13,8 @@ from iris_ct.adapters.store import tables
 from iris_ct.adapters.store.engine import Database
 from iris_ct.core.canonical import canonical_json
 from iris_ct.core.errors import IntegrityError, StoreError
-from iris_ct.core.specification import Specification, changed_keys, forces_retraining
+from iris_ct.core.specification import Specification, changed_keys
+from iris_ct.core.training.recipe import forces_retraining
 from iris_ct.ports import SpecificationVersion
 
 _T = tables.specification

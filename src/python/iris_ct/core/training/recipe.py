@@ -27,6 +27,11 @@ def recipe_digest(specification: Specification) -> str:
     )
 
 
+def forces_retraining(before: Specification, after: Specification) -> bool:
+    """Tell whether a change of the specification makes a champion's recipe outdated."""
+    return recipe_digest(before) != recipe_digest(after)
+
+
 def _learned(feature: dict[str, object]) -> dict[str, object]:
     """Keep what the model sees of a feature; bounds and allowed values only guard the door."""
     return {name: feature[name] for name in ("name", "kind", "parts")}
