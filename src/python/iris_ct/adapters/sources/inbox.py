@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from iris_ct.adapters.durable import sync_directory, write_whole
+from iris_ct.adapters.durable import sync, write_whole
 from iris_ct.adapters.sources.files import RowSource, open_rows
 from iris_ct.core.errors import ConfigError, UnreadableFileError
 from iris_ct.core.specification import MODEL_NAME
@@ -191,7 +191,8 @@ class Inbox:
 
     def _claim(self, model: str, kind: ArrivalKind, path: Path) -> ClaimedFile:
         target = self._incoming(model, kind, path.name)
-        _sync_file(path)
+        # Another program wrote it, perhaps a moment ago.
+        sync(path)
         try:
             path.rename(target)
         except OSError as error:
@@ -201,8 +202,8 @@ class Inbox:
                 f"{path.parent} and {target.parent} lie on different file systems, so a file "
                 "cannot be claimed in one step. Put both below one mount."
             ) from error
-        sync_directory(target.parent)
-        sync_directory(path.parent)
+        sync(target.parent)
+        sync(path.parent)
         return ClaimedFile(model, self._relative(target), path.name, kind)
 
     def _incoming(self, model: str, kind: str, name: str) -> Path:
@@ -225,8 +226,8 @@ class Inbox:
         if not source.exists() and target.exists():
             return
         source.rename(target)
-        sync_directory(folder)
-        sync_directory(source.parent)
+        sync(folder)
+        sync(source.parent)
 
     def _claimed_path(self, path: str) -> Path:
         """Give the absolute path; a message cannot name a file outside the claimed ones."""
@@ -258,12 +259,3 @@ def _files(folder: Path) -> Iterator[Path]:
             unfinished = entry.name.startswith((".", "~")) or entry.name.endswith(_UNFINISHED)
             if not unfinished and entry.is_file(follow_symlinks=False):
                 yield Path(entry.path)
-
-
-def _sync_file(path: Path) -> None:
-    """Make what another program wrote survive a power loss."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

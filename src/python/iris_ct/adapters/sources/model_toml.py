@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from iris_ct.adapters.durable import sync_directory
+from iris_ct.adapters.durable import sync
 from iris_ct.adapters.sources.model_files import model_path, read_model_file
 from iris_ct.core.errors import ConfigError
 from iris_ct.core.proposal import Proposal, ProposedColumn
@@ -47,7 +47,7 @@ def write_text(folder: Path, name: str, text: str) -> tuple[Path, Specification]
         raise ConfigError(
             f"{path} exists already and is left as it is. Choose another name, or move it away."
         ) from error
-    sync_directory(folder)
+    sync(folder)
     return path, read_model_file(path)
 
 

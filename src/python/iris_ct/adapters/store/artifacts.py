@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from iris_ct.adapters.durable import sync_directory
+from iris_ct.adapters.durable import sync
 from iris_ct.adapters.store.files import ARTIFACTS, FactFiles, disk_error
 from iris_ct.core.canonical import digest
 from iris_ct.core.errors import IntegrityError, StoreError
@@ -62,10 +62,10 @@ class Artifacts:
                         file.flush()
                         os.fsync(file.fileno())
             if self._files.synced:
-                sync_directory(draft)
+                sync(draft)
             draft.rename(final)
             if self._files.synced:
-                sync_directory(final.parent)
+                sync(final.parent)
         except OSError as error:
             self._files.remove([draft] if draft.exists() else [])
             # Another process may have renamed the same content into place first.

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iris_ct.adapters.durable import sync_directory
+from iris_ct.adapters.durable import sync
 from iris_ct.core.errors import IntegrityError, StoreError, StoreUnavailableError
 
 PART = ".part"
@@ -40,7 +40,7 @@ class FactFiles:
         self.home = home.absolute()
         self.synced = synced
         self._numbers = itertools.count(1)
-        with _disk(self.home):
+        with disk(self.home):
             self._writers = self.home / STORE / _WRITERS
             self._writers.mkdir(parents=True, exist_ok=True)
             self.token, self._lock = _locked_token(self._writers)
@@ -67,19 +67,19 @@ class FactFiles:
             :80
         ]
         directory = self.home.joinpath(room, model, *folder)
-        with _disk(directory):
+        with disk(directory):
             directory.mkdir(parents=True, exist_ok=True)
         return directory / f"{plain}.{self.token}-{next(self._numbers)}{suffix}"
 
     def publish(self, final: Path) -> None:
         """Sync ``<final>.part``, rename it to ``final`` and sync the directory."""
         part = part_of(final)
-        with _disk(final):
+        with disk(final):
             if self.synced:
-                _sync(part)
+                sync(part)
             part.rename(final)
             if self.synced:
-                sync_directory(final.parent)
+                sync(final.parent)
 
     def relative(self, path: Path) -> str:
         """Give a path as the catalogue keeps it."""
@@ -106,7 +106,7 @@ class FactFiles:
     def remove(self, paths: list[Path]) -> None:
         """Remove files or directories; those already gone are fine."""
         for path in paths:
-            with _disk(path):
+            with disk(path):
                 if path.is_dir():
                     for inner in path.iterdir():
                         inner.unlink()
@@ -118,7 +118,7 @@ class FactFiles:
     def scratch(self) -> Iterator[Path]:
         """Give a directory for spilled data, removed at the end."""
         path = self.home / TEMPORARY / f"spill.{self.token}-{next(self._numbers)}.d"
-        with _disk(path):
+        with disk(path):
             path.mkdir(parents=True)
         try:
             yield path
@@ -162,7 +162,7 @@ def part_of(final: Path) -> Path:
 
 def file_digest(path: Path) -> str:
     """Give the SHA-256 of a file's bytes, in hexadecimal."""
-    with _disk(path), path.open("rb") as file:
+    with disk(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -206,16 +206,8 @@ def _is_alive(lock: Path) -> bool:
     return False
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
-def _disk(path: Path) -> Iterator[None]:
+def disk(path: Path) -> Iterator[None]:
     """Say which file an operating system's error is about."""
     try:
         yield

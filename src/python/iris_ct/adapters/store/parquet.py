@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from iris_ct.adapters.store.files import disk_error, part_of
+from iris_ct.adapters.store.files import disk, part_of
 from iris_ct.core.errors import IntegrityError, SchemaMismatchError
 
 # Rows of one row group: large enough for fast scans, small enough to hold two in memory.
@@ -56,7 +56,7 @@ class ChunkedWriter:
         self._n_waiting = 0
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="parquet")
         self._encoded: Future[None] | None = None
-        with _disk(final):
+        with disk(final):
             self._file = _DigestedFile(part_of(final))
             self._writer = pq.ParquetWriter(
                 self._file,
@@ -97,7 +97,7 @@ class ChunkedWriter:
             if self._waiting:
                 self._flush(whole=True)
             self._catch_up()
-            with _disk(self._final):
+            with disk(self._final):
                 self._writer.close()
                 self._file.close()
         finally:
@@ -132,7 +132,7 @@ class ChunkedWriter:
     def _catch_up(self) -> None:
         """Wait for the row group before this one, and hear of its failure."""
         if self._encoded is not None:
-            with _disk(self._final):
+            with disk(self._final):
                 self._encoded.result()
             self._encoded = None
 
@@ -217,7 +217,7 @@ def read_columns(path: Path, columns: Sequence[str], *, rows: Any | None = None)
 def opened(path: Path) -> Any:
     """Open a Parquet file; `IntegrityError` if it is none."""
     try:
-        with _disk(path):
+        with disk(path):
             return pq.ParquetFile(path)
     except pa.ArrowException as error:
         raise damaged(path) from error
@@ -233,11 +233,3 @@ def damaged(path: Path) -> IntegrityError:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_large_string(kind) or pa.types.is_string(kind))
-
-
-@contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise disk_error(path, error) from error
