@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from iris_ct.adapters.sources.files import RowSource, fingerprint_file, open_rows
+from iris_ct.adapters.sources.files import RowSource, open_rows
 from iris_ct.core.dataset.validation import RAGGED
 from iris_ct.core.errors import UnreadableFileError
 
@@ -163,18 +163,6 @@ def test_parquet_keeps_its_types_and_is_read_in_chunks(tmp_path: Path) -> None:
     assert source.first_place == 901
     assert source.schema == frame.schema
     assert source.fingerprint == hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def test_the_fingerprint_without_parsing_is_the_same(tmp_path: Path, write: Write) -> None:
-    for content in (b"a\n1\n", gzip.compress(b"a\n1\n")):
-        path = write(content)
-        source = open_rows(path)
-        list(source)
-        assert fingerprint_file(path) == source.fingerprint
-    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "p")
-    source = open_rows(tmp_path / "p")
-    list(source)
-    assert fingerprint_file(tmp_path / "p") == source.fingerprint
 
 
 def test_the_fingerprint_is_not_known_before_the_end(write: Write) -> None:

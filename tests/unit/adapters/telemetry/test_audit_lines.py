@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +13,6 @@ from iris_ct.adapters.telemetry.audit_lines import (
     console_line,
     event_name,
     message_text,
-    read_lines,
     structured_line,
 )
 from iris_ct.core.audit import AuditEvent, Severity
@@ -111,25 +109,3 @@ def test_a_long_fact_is_cut_with_a_marker() -> None:
     cut = json.loads(message_text(event, name="CT.Gate"))["facts"]["error"]
     assert cut.endswith("…")
     assert len(cut) == 120
-
-
-def test_reading_gives_each_event_once_and_passes_over_what_is_not_ours(tmp_path: Path) -> None:
-    line = structured_line(EVENT, TEXT, name="CT.Gate", pid=656, time_zone=VIENNA)
-    other = replace(EVENT, event_id="second")
-    second = structured_line(
-        other, message_text(other, name="CT.Gate"), name="CT.Gate", pid=656, time_zone=VIENNA
-    )
-    foreign = '{ "when": "x", "pid": "1", "level": "INFO", "event": "Crypto.Event", "text": "up" }'
-    log = tmp_path / "ct.log"
-    log.write_text("\n".join([line, foreign, line[:200], "", "[1]", second, line]) + "\n")
-    found = list(read_lines(log))
-    assert [read.event_id for read in found] == ["0f1e2d3c4b5a69788796", "second"]
-    assert found[0].when == "2026-05-26 11:50:27.068"
-    assert found[0].at == "2026-05-26T09:50:27.068Z"
-    assert (found[0].pid, found[0].level, found[0].event) == ("656", "WARNING", "CT.Gate")
-    assert (found[0].model, found[0].text) == ("bikes", "the challenger is rejected")
-    assert found[0].facts == {"subject": "c-7", "n_rows": 720}
-
-
-def test_reading_a_log_that_is_not_there_gives_nothing(tmp_path: Path) -> None:
-    assert list(read_lines(tmp_path / "log" / "ct.log")) == []

@@ -176,19 +176,6 @@ def open_rows(
     return RowSource(path, chunk_rows=chunk_rows, max_uncompressed_bytes=max_uncompressed_bytes)
 
 
-def fingerprint_file(path: Path, *, max_uncompressed_bytes: int | None = None) -> str:
-    """Give a file's fingerprint without parsing it; equal to `RowSource.fingerprint`."""
-    found = detect_format(path)
-    if found == "parquet":
-        return _file_digest(path)
-    limit = max_uncompressed_bytes or MAX_UNCOMPRESSED_BYTES
-    stream = _Bytes(path, compressed=found != "csv", limit=limit)
-    try:
-        return stream.drain()
-    finally:
-        stream.close()
-
-
 def detect_format(path: Path) -> FileFormat:
     """Tell by its first bytes what a file is; `UnreadableFileError` if it is nothing readable."""
     try:
@@ -258,8 +245,3 @@ class _Bytes:
         """Close the file."""
         self._file.close()
         self._raw.close()
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

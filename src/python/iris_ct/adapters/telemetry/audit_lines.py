@@ -8,13 +8,10 @@ longer ones apart. Facts that do not fit are left out and counted under ``…``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, tzinfo
-from pathlib import Path
 from typing import Any
 
-from iris_ct.adapters.telemetry.line_files import line_files
 from iris_ct.core.audit import AuditEvent, Severity
 
 LINE_BYTES = 1000
@@ -23,29 +20,6 @@ LEFT_OUT = "…"
 _LEVELS = {Severity.INFO: "INFO", Severity.WARNING: "WARNING", Severity.SEVERE: "SEVERE"}
 _FACT_LENGTH = 120
 _TEXT_LENGTH = 300
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One structured-log line of ours, read back.
-
-    Attributes
-    ----------
-    when : str
-        Local time of the machine that wrote it, ``yyyy-mm-dd hh:mm:ss.mmm``.
-    at : str
-        When it happened, UTC, ISO 8601.
-    """
-
-    event_id: str
-    when: str
-    at: str
-    pid: str
-    level: str
-    event: str
-    model: str
-    text: str
-    facts: Mapping[str, Any]
 
 
 def event_name(event: AuditEvent, fixed: str | None) -> str:
@@ -88,48 +62,6 @@ def structured_line(
         name,
         text,
     )
-
-
-def read_lines(path: Path) -> Iterator[LogLine]:
-    """Read our events back from a structured log and its renamed predecessors, oldest first.
-
-    Each event comes once. Lines of others, torn lines and what is no JSON are passed over.
-    """
-    seen: set[str] = set()
-    for file in line_files(path):
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                found = _parse(line)
-                if found is not None and found.event_id not in seen:
-                    seen.add(found.event_id)
-                    yield found
-
-
-def _parse(line: str) -> LogLine | None:
-    outer = _json_object(line)
-    inner = _json_object(str(outer.get("text", "")))
-    if not isinstance(inner.get("id"), str):
-        return None
-    facts = inner.get("facts")
-    return LogLine(
-        event_id=inner["id"],
-        when=str(outer.get("when", "")),
-        at=str(inner.get("at", "")),
-        pid=str(outer.get("pid", "")),
-        level=str(outer.get("level", "")),
-        event=str(outer.get("event", "")),
-        model=str(inner.get("model", "")),
-        text=str(inner.get("text", "")),
-        facts=facts if isinstance(facts, dict) else {},
-    )
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _text(event: AuditEvent, text: str, facts: Mapping[str, Any], n_left_out: int) -> str:

@@ -37,17 +37,6 @@ def append_line(path: Path, line: str, *, max_bytes: int = MAX_BYTES, keep: int 
             os.close(descriptor)
 
 
-def line_files(path: Path) -> list[Path]:
-    """List a file with its renamed predecessors, oldest first; what does not exist is left out."""
-    numbered = sorted(
-        (int(older.suffix[1:]), older)
-        for older in path.parent.glob(f"{path.name}.*")
-        if older.suffix[1:].isdigit()
-    )
-    files = [older for _, older in reversed(numbered)]
-    return [*files, path] if path.exists() else files
-
-
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Keep other writers of this file away."""
