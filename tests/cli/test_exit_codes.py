@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,25 @@ def test_a_signal_ends_a_command_cleanly(
     assert process.returncode == code
     assert err.startswith("Ended.")
     assert "Traceback" not in err
+
+
+def test_following_begins_with_the_newest_entries_and_tells_none_that_is_older(
+    lived: Path,
+) -> None:
+    newest = ct(lived, "log", "-n", "3").out.splitlines()
+    process = subprocess.Popen(
+        [*COMMAND, "--home", str(lived), "log", "-n", "3", "--follow"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ},
+    )
+    assert process.stdout is not None
+    told = [process.stdout.readline().rstrip("\n") for _ in newest]
+    time.sleep(3)  # more than two looks: what follows now would be wrong
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert (told, rest) == (newest, "")
 
 
 def test_the_home_may_stand_before_or_after_the_verb(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from iris_ct.cli.rendering import say_time, show_json, show_lines, show_table
 
 # Seconds between two looks of --follow.
 _FOLLOW_S = 1.0
+# Entries that one look of --follow reads at least: more than happen between two looks.
+_FOLLOW_ENTRIES = 1000
 
 Entries = list[dict[str, Any]]
 
@@ -169,21 +171,23 @@ def _show_log(
     follow: bool,
     options: Options,
 ) -> None:
-    entries = read(newest)
     if not follow:
+        entries = read(newest)
         if options.json:
             show_json(entries)
         else:
             show_lines(words(entry) for entry in entries)
         return
-    seen: set[object] = set()
+    looked = read(max(newest, _FOLLOW_ENTRIES))
+    before = max(len(looked) - newest, 0)
+    seen: set[object] = {entry[identifier] for entry in looked[:before]}
     while True:
-        for entry in entries:
+        for entry in looked:
             if entry[identifier] not in seen:
                 show_json(entry) if options.json else print(words(entry), flush=True)
-        seen = {entry[identifier] for entry in entries} | seen
+        seen |= {entry[identifier] for entry in looked}
         time.sleep(_FOLLOW_S)
-        entries = read(max(newest, 1000))
+        looked = read(max(newest, _FOLLOW_ENTRIES))
 
 
 def _say_event(event: dict[str, Any]) -> str:
