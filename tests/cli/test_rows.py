@@ -91,6 +91,18 @@ def test_predictions_hold_key_prediction_and_version(lived: Path) -> None:
     assert written["model_version"].unique().to_list() == [2]
 
 
+def test_a_file_with_one_bad_row_is_not_predicted(lived: Path, tmp_path: Path) -> None:
+    rows = rentals(day(50), 1).drop("hires")
+    rows[3, "temperature"] = 99.0
+    bad, out = csv(tmp_path / "bad.csv", rows), tmp_path / "predicted.csv"
+    said = ct(lived, "predict", MODEL, "--in", bad, "--out", out)
+    assert (said.code, out.exists()) == (1, False)
+    first, *rest = said.err.splitlines()
+    assert first == ("bad.csv was not predicted: 1 of the first 24 rows are bad; expected none.")
+    assert "above_maximum in column 'temperature', 1 rows (row 4)" in rest[0]
+    assert rest[-1] == "Mend or remove these rows; nothing was written."
+
+
 def test_a_destination_of_another_kind_is_wrong_usage(lived: Path) -> None:
     rows = lived.parent / "tomorrow.csv"
     said = ct(lived, "predict", MODEL, "--in", rows, "--out", lived.parent / "x.xlsx")

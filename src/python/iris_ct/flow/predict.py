@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from iris_ct.core.dataset.batch import KEY, POSITION
+from iris_ct.core.dataset.issues import ValidationReport
 from iris_ct.core.dataset.keys import join_key
 from iris_ct.core.dataset.validation import PLACE, InputValidator
 from iris_ct.core.errors import DataError
@@ -44,10 +45,7 @@ def predict_source(
         for number, chunk in enumerate(source):
             parted = validator.validate(chunk, first_place=source.first_place)
             if parted.bad.height:
-                raise DataError(
-                    f"{name} was not predicted: {validator.report().text()}\n"
-                    "Mend or remove these rows; nothing was written."
-                )
+                raise _refusal(name, validator.report())
             predictions = champion.predict(parted.good)
             keys = keys_as_given(chunk, specification, parted.good[PLACE])
             destination.write(_told(keys, predictions, version.version))
@@ -84,6 +82,17 @@ def keys_as_given(
     if not specification.key:
         return places.cast(pl.String)
     return join_key([chunk[name].cast(pl.String) for name in specification.key])
+
+
+def _refusal(name: str, report: ValidationReport) -> DataError:
+    """Name what is bad; that many bad rows would be allowed at ingest does not matter here."""
+    told = [
+        f"{name} was not predicted: {report.n_bad} of the first {report.n_rows} rows are bad; "
+        "expected none.",
+        *report.findings(),
+        "Mend or remove these rows; nothing was written.",
+    ]
+    return DataError("\n".join(told))
 
 
 def _told(keys: pl.Series, predictions: pl.DataFrame, version: int) -> pl.DataFrame:

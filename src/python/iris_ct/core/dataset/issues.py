@@ -172,15 +172,19 @@ class ValidationReport:
 
     def text(self) -> str:
         """Say the report in lines for a person."""
-        lines = [
+        verdict = (
             f"{self.n_bad} of {self.n_rows} rows are bad ({self.bad_share:.1%}; "
             f"allowed {self.max_bad_share:.1%}): {self.verdict}."
-        ]
-        lines += [_line(issue) for issue in self.issues if issue.code != EXTRA_COLUMN]
+        )
+        return "\n".join([verdict, *self.findings()])
+
+    def findings(self) -> list[str]:
+        """Say each issue in a line, without the verdict on the file."""
+        lines = [_line(issue) for issue in self.issues if issue.code != EXTRA_COLUMN]
         extra = [issue.column for issue in self.issues if issue.code == EXTRA_COLUMN]
         if extra:
             lines.append(f"  {EXTRA_COLUMN}, not used by the model: {', '.join(extra)}")
-        return "\n".join(lines)
+        return lines
 
 
 def reason(code: str, column: str) -> str:
