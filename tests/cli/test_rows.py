@@ -41,6 +41,25 @@ def test_all_files_are_handled_although_one_is_refused(tmp_path: Path) -> None:
     assert ct(home, "status", MODEL, "--json").json["rows"] == 96
 
 
+def test_a_file_whose_training_fails_is_stored_and_ends_with_code_1(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "dur")
+    model = home / "models" / "skies.toml"
+    model.write_text(
+        'task = "binary"\ntarget = "weather"\n[features]\nhour = "numeric"\n'
+        "[training]\nmin_rows = 300\n[gate]\nmin_holdout_rows = 60\n"
+    )
+    rows = rentals(day(0), 30)
+    assert rows["weather"].n_unique() > 2, "more classes than a binary model can have"
+    said = ct(home, "ingest", "skies", csv(tmp_path / "rows.csv", rows))
+    assert said.code == 1
+    assert said.out.splitlines()[0] == "stored: rows.csv: 720 rows stored as skies-000001"
+    assert said.out.splitlines()[-2:] == [
+        "  cycle skies-cycle-00001: failed",
+        "  'ct log' says why it failed",
+    ]
+    assert "binary" in ct(home, "log", "skies").out
+
+
 def test_a_duplicate_alone_is_told_and_is_no_failure(tmp_path: Path) -> None:
     home = make_home(tmp_path / "dur")
     rows = csv(tmp_path / "rows.csv", rentals(day(0), 4))

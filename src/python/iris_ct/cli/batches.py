@@ -200,7 +200,13 @@ def _release(
 
 
 def _is_well(answer: dict[str, Any]) -> bool:
-    return answer.get("outcome", "stored") in _WELL and not answer.get("failure")
+    """Say whether a file was taken in and nothing that it started failed."""
+    cycle = answer.get("cycle") or {}
+    return (
+        answer.get("outcome", "stored") in _WELL
+        and cycle.get("outcome") != "failed"
+        and not answer.get("failure")
+    )
 
 
 def _newest(door: Any) -> str:
@@ -223,6 +229,8 @@ def _show_file(answer: dict[str, Any]) -> None:
     if cycle := answer["cycle"]:
         version = f" with version {cycle['version']}" if cycle["version"] else ""
         lines.append(f"  cycle {cycle['cycle_id']}: {cycle['outcome']}{version}")
+        if cycle["outcome"] == "failed":
+            lines.append("  'ct log' says why it failed")
     show_lines(lines)
     if answer["failure"]:
         warn(
