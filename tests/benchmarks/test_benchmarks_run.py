@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from benchmarks.__main__ import main
 from benchmarks.data import model_file, rows
 from benchmarks.home import workplace
 from benchmarks.machine import describe
@@ -88,3 +89,11 @@ def test_the_machine_is_described_with_versions() -> None:
     with workplace() as place:
         assert place.is_dir()
     assert not place.exists()
+
+
+def test_only_known_benchmarks_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["drift", "speed"])
+    assert (
+        "no benchmark speed; there are drift, ingest, cycle, messages" in capsys.readouterr().err
+    )
