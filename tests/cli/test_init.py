@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tomllib
 from pathlib import Path
@@ -35,6 +36,17 @@ def test_a_model_file_is_proposed_and_says_what_was_guessed(home: Path, tmp_path
         ["slot"],
     )
     assert ct(home, "status", "bikes", "--json").json["task"] == "regression"
+
+
+def test_a_proposed_command_can_be_given_to_a_shell(home: Path, tmp_path: Path) -> None:
+    column = "hires (total) & more"
+    rows = rentals(day(0), 20).with_columns((pl.col("hires") * 2).alias(column))
+    file = csv(tmp_path / "my rows.csv", rows)
+    said = ct(home, "init", "bikes", "--from", file, "--target", "hires", "--key", "slot")
+    advice = next(line for line in said.out.splitlines() if line.startswith("If they leak"))
+    following = said.out.splitlines()[-1].removeprefix("Next: ")
+    assert shlex.split(advice.partition(": ")[2]) == ["--exclude", column, "--force"]
+    assert shlex.split(following) == ["ct", "ingest", "bikes", str(file)]
 
 
 def test_a_file_that_is_there_stays_unless_forced(home: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -89,9 +90,9 @@ def init(
         show_lines(["", "To look at before the first training:"])
         show_lines(f"  {warning}" for warning in answer["warnings"])
     if answer["suspects"]:
-        left_out = " ".join(f"--exclude {column}" for column in answer["suspects"])
+        left_out = " ".join(f"--exclude {quote(column)}" for column in answer["suspects"])
         show_lines(["", f"If they leak the target, say again with: {left_out} --force"])
-    show_lines(["", f"Next: ct ingest {name} {from_ or 'FILE'}"])
+    show_lines(["", f"Next: ct ingest {name} {quote(str(from_)) if from_ else 'FILE'}"])
     return 0
 
 
