@@ -145,7 +145,12 @@ def drift(name: str, /, *, newest: int = 1, options: Options = OPTIONS) -> int:
         show_json(reports)
         return 0
     if not reports:
-        show_lines([f"No drift was measured for {name} yet: that needs a serving version."])
+        show_lines(
+            [
+                f"No drift was measured for {name} yet: "
+                "that needs a serving version and rows that arrived after it."
+            ]
+        )
     for report in reports:
         _show_drift(report)
     return 0
