@@ -103,6 +103,7 @@ class PeakMemory:
     """
 
     def __enter__(self) -> PeakMemory:
+        """Begin to look."""
         self.base_mb = self.peak_mb = resident_mb()
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
@@ -110,6 +111,7 @@ class PeakMemory:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        """Stop looking."""
         self._ended.set()
         self._watch.join()
 

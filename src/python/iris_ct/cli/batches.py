@@ -163,8 +163,9 @@ def _hand_over(
     from iris_ct.embedded import open_door
 
     if not files:
-        raise ConfigError(f"Say which files: ct {'labels' if kind == 'labels' else 'ingest'} "
-                          f"{name} FILE ...")  # fmt: skip
+        raise ConfigError(
+            f"Say which files: ct {'labels' if kind == 'labels' else 'ingest'} {name} FILE ..."
+        )
     parts = options.parts()
     procedures.specification(parts, name)
     answers = []
@@ -184,9 +185,7 @@ def _hand_over(
     return 0 if all(_is_well(answer) for answer in answers) else 1
 
 
-def _release(
-    parts: Any, name: str, batch: str, mended: Path | None, options: Options
-) -> int:  # fmt: skip
+def _release(parts: Any, name: str, batch: str, mended: Path | None, options: Options) -> int:
     from iris_ct import procedures
     from iris_ct.embedded import open_door
 

@@ -93,6 +93,7 @@ class NativeBooster:
         return result if self.n_outputs == 1 else result.reshape(-1, self.n_outputs)
 
     def __del__(self) -> None:
+        """Give LightGBM's memory back."""
         handle = getattr(self, "_handle", None)
         if handle:
             self._library.LGBM_BoosterFree(handle)
