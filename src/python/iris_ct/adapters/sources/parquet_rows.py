@@ -21,15 +21,15 @@ _HASH_BYTES = 2**20
 class ParquetRows:
     """One Parquet file, read once from its beginning.
 
-    Attributes
-    ----------
-    schema : polars.Schema
-        Known at once.
-
     Parameters
     ----------
     limit : int
         Bytes that the file may unpack to.
+
+    Attributes
+    ----------
+    schema : polars.Schema
+        Known at once.
 
     Raises
     ------
