@@ -117,7 +117,7 @@ def test_a_file_with_one_bad_row_is_not_predicted(lived: Path, tmp_path: Path) -
     said = ct(lived, "predict", MODEL, "--in", bad, "--out", out)
     assert (said.code, out.exists()) == (1, False)
     first, *rest = said.err.splitlines()
-    assert first == ("bad.csv was not predicted: 1 of the first 24 rows are bad; expected none.")
+    assert first == ("bad.csv was not predicted: 1 of 24 rows are bad; expected none.")
     assert "above_maximum in column 'temperature', 1 rows (row 4)" in rest[0]
     assert rest[-1] == "Mend or remove these rows; nothing was written."
 

@@ -59,7 +59,9 @@ class HostDoor:
             except RequestTimeoutError:
                 self.ensure()
             except RequestFailedError as error:
-                raise StoreError(f"The production refused the request: {error}") from error
+                # Each hop puts its own words in front; the last ones are the reason.
+                reason = str(error).strip().rpartition("Error: ")[2]
+                raise StoreError(f"The production refused the request: {reason}") from error
 
     def wait(self, session_id: int) -> bool:
         """Wait until nothing of the session is under way."""

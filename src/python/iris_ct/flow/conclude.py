@@ -56,6 +56,23 @@ def conclude(
 def _fail(cycle: Cycle, failure: str, store: Store, clock: Clock) -> Conclusion:
     state: CycleState = "cancelled" if failure == "cancelled" else "failed"
     with store.transactions.begin():
+        store.decisions.record(
+            Decision(
+                decision_id=decision_id("promotion", cycle.model, cycle.cycle_id),
+                model=cycle.model,
+                kind="promotion",
+                outcome=state,
+                reason=failure,
+                cycle_id=cycle.cycle_id,
+                actor="training",
+                rule="a training that ends without a model keeps the champion",
+                event_now=store.batches.newest_position(cycle.model, as_of_seq=cycle.as_of_seq),
+                decided_at=clock.now(),
+                inputs={"spec": cycle.spec_digest},
+                numbers={},
+                thresholds={},
+            )
+        )
         store.cycles.close(cycle.cycle_id, state, at=clock.now())
         store.audit.record(
             audit_event(

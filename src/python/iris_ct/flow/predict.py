@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -20,7 +21,7 @@ from iris_ct.ports import Clock, PredictionWriter, RowSource, Store
 
 def predict_source(
     champion: LoadedModel,
-    source: RowSource,
+    open_source: Callable[[], RowSource],
     destination: PredictionWriter,
     *,
     name: str,
@@ -29,7 +30,8 @@ def predict_source(
 ) -> dict[str, Any]:
     """Predict row by row of a file, in its order, chunk by chunk.
 
-    All rows are predicted or none: the destination appears only after the last good chunk.
+    All rows are predicted or none: the file is read twice, first to be validated, so that nothing
+    is logged of a file that is refused, whatever its size.
 
     Raises
     ------
@@ -37,15 +39,13 @@ def predict_source(
         If a row is bad; names rows, columns and reasons.
     """
     specification, version = champion.specification, champion.version
+    _validate(open_source, specification, name)
     validator = InputValidator(specification)
-    validator.check_columns(source.schema, source=name)
     at, n_rows = clock.now(), 0
     request = hashlib.sha256(f"{name}:{at.isoformat()}".encode()).hexdigest()[:16]
-    with destination:
+    with destination, open_source() as source:
         for number, chunk in enumerate(source):
             parted = validator.validate(chunk, first_place=source.first_place)
-            if parted.bad.height:
-                raise _refusal(name, validator.report())
             predictions = champion.predict(parted.good)
             keys = keys_as_given(chunk, specification, parted.good[PLACE])
             destination.write(_told(keys, predictions, version.version))
@@ -84,10 +84,24 @@ def keys_as_given(
     return join_key([chunk[name].cast(pl.String) for name in specification.key])
 
 
+def _validate(
+    open_source: Callable[[], RowSource], specification: Specification, name: str
+) -> None:
+    """Read the file once; `DataError` if a row is bad, with all that are."""
+    validator = InputValidator(specification)
+    with open_source() as source:
+        validator.check_columns(source.schema, source=name)
+        for chunk in source:
+            validator.validate(chunk, first_place=source.first_place)
+    report = validator.report()
+    if report.n_bad:
+        raise _refusal(name, report)
+
+
 def _refusal(name: str, report: ValidationReport) -> DataError:
     """Name what is bad; that many bad rows would be allowed at ingest does not matter here."""
     told = [
-        f"{name} was not predicted: {report.n_bad} of the first {report.n_rows} rows are bad; "
+        f"{name} was not predicted: {report.n_bad} of {report.n_rows} rows are bad; "
         "expected none.",
         *report.findings(),
         "Mend or remove these rows; nothing was written.",

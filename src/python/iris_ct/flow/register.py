@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iris_ct.core.audit import Severity
-from iris_ct.core.errors import RegistryUnavailableError
+from iris_ct.core.errors import RegistryError, RegistryUnavailableError
 from iris_ct.core.model_version import ModelVersion
 from iris_ct.flow.identify import audit_event, decision_id
 from iris_ct.ports import Clock, JobFiles, ModelRegistry, Store
@@ -31,8 +31,13 @@ def update_registry(
     registered = 0
     try:
         for version in store.models.unregistered():
-            _register(version, store=store, jobs=jobs, registry=registry, clock=clock)
-            registered += 1
+            try:
+                _register(version, store=store, jobs=jobs, registry=registry, clock=clock)
+            except RegistryError as error:
+                # One version that MLflow refuses must not keep the others out.
+                _tell_refused(version, str(error), store=store, clock=clock)
+            else:
+                registered += 1
         for model in store.models.alias_pending():
             _move_aliases(model, store=store, registry=registry, clock=clock)
     except RegistryUnavailableError as error:
@@ -132,3 +137,18 @@ def _tell_away(text: str, *, store: Store, clock: Clock) -> None:
                 facts={"error": text[:200]},
             )
         )
+
+
+def _tell_refused(version: ModelVersion, text: str, *, store: Store, clock: Clock) -> None:
+    """Say once that MLflow refuses a version; it is tried again with every later one."""
+    store.audit.record(
+        audit_event(
+            version.model,
+            "Registry",
+            f"refused:{version.version}",
+            f"MLflow refuses version {version.version}; see 'ct doctor'",
+            at=clock.now(),
+            severity=Severity.WARNING,
+            facts={"error": text[:200]},
+        )
+    )

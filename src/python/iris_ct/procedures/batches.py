@@ -26,15 +26,14 @@ def predict(parts: Parts, model: str, source: Path, destination: Path) -> Answer
     specification(parts, model)
     champion = parts.champions.require(model)
     _check_files([source], "predicted")
-    with open_rows(source) as rows:
-        answer = predict_source(
-            champion,
-            rows,
-            parts.prediction_file(destination),
-            name=source.name,
-            store=parts.store,
-            clock=parts.clock,
-        )
+    answer = predict_source(
+        champion,
+        lambda: open_rows(source),
+        parts.prediction_file(destination),
+        name=source.name,
+        store=parts.store,
+        clock=parts.clock,
+    )
     return {**answer, "file": str(destination)}
 
 

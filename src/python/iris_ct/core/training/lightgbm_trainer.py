@@ -103,10 +103,6 @@ def fit(
             f"LightGBM could not fit model {specification.name!r}: {error}. Look at "
             "training.parameters in its model file."
         ) from error
-    # With it the text also predicts pandas frames with category columns as they come.
-    booster.pandas_categorical = [
-        list(f.categories) for f in table.encoding.features if f.kind == "categorical"
-    ]
     kept = booster.best_iteration if watching else booster.current_iteration()
     gain = booster.feature_importance("gain", iteration=kept)
     return Fit(
