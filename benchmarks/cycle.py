@@ -37,7 +37,7 @@ _STEPS = {
 }
 
 
-def run(*, n_rows: int = 200_000, runs: int = 3, rounds: int = 200) -> list[Table]:
+def run(*, n_rows: int = 200_000, runs: int = 3, rounds: int = 100) -> list[Table]:
     """Let fresh models of one home run their first cycle, the first of them with a cold worker."""
     with workplace() as work:
         frame = rows(n_rows, days=_DAYS)
