@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -14,6 +15,7 @@ TIMEOUT_S = 240.0
 
 def main() -> int:
     """Run the host of CT_HOME; 1 if it is not finished in time."""
+    os.environ["CT_TEST_HOST_PID"] = str(os.getpid())
     parts = build(load_settings())
     store = parts.store
     with make_host(parts), host_client(parts) as client:

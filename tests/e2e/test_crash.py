@@ -126,7 +126,7 @@ def test_a_killed_cycle_is_finished_once(
     killing = {
         "CT_TEST_KILL_AT": point,
         "CT_TEST_KILL_MARK": str(mark),
-        "CT_TEST_KILL_PARENT": str(int(mode == "processes" and not alone)),
+        "CT_TEST_KILL_HOST": str(int(mode == "processes" and not alone)),
         **MODES[mode],
     }
     first = run(home, **killing)

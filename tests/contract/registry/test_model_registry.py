@@ -179,12 +179,12 @@ def test_the_registered_model_predicts_what_the_artefact_predicts(
     registry.set_alias(model, "champion", name)
     rows = np.array([[0.1, 0.5], [0.9, 0.5]])
     expected = lightgbm.Booster(model_file=str(artefact / "model.txt")).predict(rows)
-    before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(registry.tracking_uri)
     try:
         loaded = mlflow.lightgbm.load_model(f"models:/{model}@champion")
     finally:
-        mlflow.set_tracking_uri(before)
+        # Its own default must not stay in the environment.
+        mlflow.set_tracking_uri(None)
     np.testing.assert_array_equal(loaded.predict(rows), expected)
 
 

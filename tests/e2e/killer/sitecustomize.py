@@ -1,8 +1,8 @@
 """Kills a process at one point of the product's code, once: put this folder on PYTHONPATH.
 
 ``CT_TEST_KILL_AT`` is ``module:qualified.name:before|after``; ``CT_TEST_KILL_MARK`` is a file that
-is made by whoever dies, so that the next run lives; ``CT_TEST_KILL_PARENT=1`` takes the parent
-process along. The product itself holds no hook for tests.
+is made by whoever dies, so that the next run lives; ``CT_TEST_KILL_HOST=1`` takes the host's own
+process (``CT_TEST_HOST_PID``) along. The product itself holds no hook for tests.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def _deadly(function: Any, when: str) -> Any:
 def _die_once() -> None:
     with contextlib.suppress(FileExistsError):
         os.close(os.open(os.environ["CT_TEST_KILL_MARK"], os.O_CREAT | os.O_EXCL))
-        if os.environ.get("CT_TEST_KILL_PARENT") == "1":
-            os.kill(os.getppid(), signal.SIGKILL)
+        if os.environ.get("CT_TEST_KILL_HOST") == "1":
+            os.kill(int(os.environ["CT_TEST_HOST_PID"]), signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
