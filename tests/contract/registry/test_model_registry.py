@@ -167,7 +167,7 @@ def read_signature(directory: Path) -> Any:
 
 
 def test_the_registered_model_predicts_what_the_artefact_predicts(
-    registry: MlflowRegistry, artefact: Path
+    monkeypatch: pytest.MonkeyPatch, registry: MlflowRegistry, artefact: Path
 ) -> None:
     """By MLflow's own flavour, so that everyone can load it."""
     import lightgbm
@@ -179,12 +179,9 @@ def test_the_registered_model_predicts_what_the_artefact_predicts(
     registry.set_alias(model, "champion", name)
     rows = np.array([[0.1, 0.5], [0.9, 0.5]])
     expected = lightgbm.Booster(model_file=str(artefact / "model.txt")).predict(rows)
-    mlflow.set_tracking_uri(registry.tracking_uri)
-    try:
-        loaded = mlflow.lightgbm.load_model(f"models:/{model}@champion")
-    finally:
-        # Its own default must not stay in the environment.
-        mlflow.set_tracking_uri(None)
+    # `mlflow.set_tracking_uri` would leave its own default in the environment.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.tracking_uri)
+    loaded = mlflow.lightgbm.load_model(f"models:/{model}@champion")
     np.testing.assert_array_equal(loaded.predict(rows), expected)
 
 
