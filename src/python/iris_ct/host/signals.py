@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import select
+import selectors
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -87,7 +87,7 @@ class Doorbell:
     def _listen(self) -> None:
         rest = b""
         while True:
-            ready, _, _ = select.select([self._pipe, self._stop_reader], [], [])
+            ready = wait_readable([self._pipe, self._stop_reader])
             if self._stop_reader in ready:
                 return
             *words, rest = (rest + os.read(self._pipe, 65536)).split(b"\n")
@@ -103,6 +103,17 @@ class Doorbell:
         self._thread.join()
         for descriptor in (self._pipe, self._stop_reader, self._stop_writer):
             os.close(descriptor)
+
+
+def wait_readable(descriptors: Iterable[int]) -> set[int]:
+    """Wait until something can be read; gives where.
+
+    ``select`` would refuse descriptors from 1024 on, which a process with many stores reaches.
+    """
+    with selectors.DefaultSelector() as selector:
+        for descriptor in descriptors:
+            selector.register(descriptor, selectors.EVENT_READ)
+        return {key.fd for key, _ in selector.select()}
 
 
 def ring(path: Path, word: str) -> bool:

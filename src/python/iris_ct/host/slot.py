@@ -117,7 +117,10 @@ class Slot:
             replay=self.node.replay,
             events=self.spec.kind == "process",
         )
-        if message is not None:
+        if message is not None and not self.node.is_on(self.spec):
+            # Switched off between the look and the claim.
+            self.node.mailbox.give_back(message)
+        elif message is not None:
             self._handle(message)
         elif self._poll_is_due():
             self._poll()
