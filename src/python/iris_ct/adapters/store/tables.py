@@ -158,7 +158,46 @@ drift_report = sa.Table(
     Column("seq", BigInteger, nullable=False),
     Column("batch_id", _id(), nullable=False),
     Column("content", Text, nullable=False),
+    # From here on for views; null in what was recorded as something else than a report.
+    Column("version", Integer),
+    Column("status", String(16)),
+    Column("drifted", SmallInteger),
+    Column("n_drifted", Integer),
+    Column("n_reference", BigInteger),
+    Column("n_current", BigInteger),
+    Column("error_metric", String(32)),
+    Column("error_status", String(16)),
+    Column("error_drifted", SmallInteger),
+    Column("error_loss", Float(53)),
+    Column("error_reference_loss", Float(53)),
+    Column("error_factor", Float(53)),
+    Column("error_p_value", Float(53)),
+    Column("measured_at", UtcText),
     sa.UniqueConstraint("model", "seq", name="ct_drift_report_seq"),
+)
+
+drift_feature = sa.Table(
+    "ct_drift_feature",
+    metadata,
+    Column("report_id", _id(), sa.ForeignKey("ct_drift_report.report_id"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("feature", Text, nullable=False),
+    Column("column_role", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("drifted", SmallInteger, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("psi", Float(53)),
+    Column("psi_threshold", Float(53)),
+    Column("statistic_name", String(32)),
+    Column("statistic", Float(53)),
+    Column("p_value", Float(53)),
+    Column("adjusted_p_value", Float(53)),
+    Column("missing_before", Float(53)),
+    Column("missing_now", Float(53)),
+    Column("unseen_before", Float(53)),
+    Column("unseen_now", Float(53)),
+    Column("mean_shift", Float(53)),
 )
 
 snapshot = sa.Table(
@@ -193,7 +232,35 @@ prediction_file = sa.Table(
     Column("file_digest", _digest(), nullable=False),
     Column("predicted_at", UtcText, nullable=False),
     Column("purged_at", UtcText),
+    # How many of them, from the first, are also rows of ct_prediction.
+    Column("n_projected", BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("model", "seq", name="ct_prediction_file_seq"),
+)
+
+prediction = sa.Table(
+    "ct_prediction",
+    metadata,
+    Column("model", _name(), primary_key=True),
+    # The prediction_file's seq; what all its predictions share is looked up there.
+    Column("file_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("row_key", _id()),
+    Column("row_position", BigInteger),
+    Column("predicted", Text),
+    Column("predicted_number", Float(53)),
+    Column("probability", Float(53)),
+    sa.Index("ct_prediction_key", "model", "row_key"),
+)
+
+row_table = sa.Table(
+    "ct_row_table",
+    metadata,
+    Column("model", _name(), primary_key=True),
+    # The columns that ct_rows_<model> has now, as JSON text.
+    Column("layout", Text, nullable=False),
+    # All arrivals up to this one are in it, and this many rows of the next one.
+    Column("through_seq", BigInteger, nullable=False),
+    Column("n_rows", BigInteger, nullable=False),
 )
 
 cycle = sa.Table(
@@ -248,6 +315,13 @@ decision = sa.Table(
     Column("seq", BigInteger, nullable=False),
     Column("content", Text, nullable=False),
     Column("digest", _digest(), nullable=False),
+    # What views show of the content, which alone is digested.
+    Column("kind", String(32)),
+    Column("outcome", String(32)),
+    Column("reason", Text),
+    Column("actor", Text),
+    Column("cycle_id", _id()),
+    Column("decided_at", UtcText),
     sa.UniqueConstraint("model", "seq", name="ct_decision_seq"),
 )
 
@@ -310,4 +384,50 @@ audit_event = sa.Table(
     Column("written", SmallInteger, nullable=False),
     sa.Index("ct_audit_event_written", "written", "happened_at"),
     sa.Index("ct_audit_event_model", "model", "happened_at"),
+)
+
+# How far a model's table has been read.
+source = sa.Table(
+    "ct_source",
+    metadata,
+    Column("model", _name(), primary_key=True),
+    Column("place", _digest(), nullable=False),
+    # Grows with each reading; of two readers that began at the same turn one is refused.
+    Column("turn", BigInteger, nullable=False),
+    Column("newest_id", BigInteger),
+    Column("window_from", BigInteger),
+    Column("settled_mark", String(200)),
+    Column("settling_mark", String(200)),
+    Column("settling_at", UtcText),
+    Column("swept_to", BigInteger),
+    Column("swept_at", UtcText),
+    Column("looked_at", UtcText),
+    Column("read_at", UtcText),
+    Column("n_new", BigInteger, nullable=False),
+    Column("n_changed", BigInteger, nullable=False),
+    Column("n_deleted", BigInteger, nullable=False),
+    Column("n_batches", BigInteger, nullable=False),
+    Column("n_failures", BigInteger, nullable=False),
+    Column("failure", Text),
+    Column("pending", Text, nullable=False),
+)
+
+# Rows that may come again: what they said when they were read last.
+source_row = sa.Table(
+    "ct_source_row",
+    metadata,
+    Column("model", _name(), primary_key=True),
+    Column("source_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("row_digest", _digest(), nullable=False),
+    Column("read_at", UtcText, nullable=False),
+)
+
+# All ids that were read, packed, some thousands to a row.
+source_ids = sa.Table(
+    "ct_source_ids",
+    metadata,
+    Column("model", _name(), primary_key=True),
+    Column("from_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("n_rows", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
 )
