@@ -47,6 +47,11 @@ class Settings(BaseSettings):
         description="Event name of every audit line, for example Utility.Event; default CT.<Step>.",
     )
     actor: str = Field("", description="Who acts, for decision records; default the login name.")
+    environment: Literal["", "dev", "test", "live"] = Field(
+        "",
+        description="Which default settings the production gets: those of "
+        "deploy/default-settings/<name>.json in the working directory; default none.",
+    )
     replay: bool = Field(
         True,
         description="Replay completed sends of an interrupted process; 0 runs it again from its "
@@ -99,6 +104,13 @@ class Settings(BaseSettings):
     def lock_path(self) -> Path:
         """File that the running host holds."""
         return self.root / "store" / "host.lock"
+
+    @cached_property
+    def default_settings_path(self) -> Path | None:
+        """File of the default settings, None for none."""
+        if not self.environment:
+            return None
+        return Path("deploy", "default-settings", f"{self.environment}.json").resolve()
 
     @cached_property
     def who(self) -> str:

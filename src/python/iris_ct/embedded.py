@@ -16,10 +16,14 @@ from iris_ct.host import (
     HostLockedError,
     RequestFailedError,
     RequestTimeoutError,
+    read_defaults,
 )
 
 PRODUCTION = "iris_ct.production:production"
 DOOR = "Requests"
+
+# Seconds between two wake-ups of the items without a job of their own; a task does it on IRIS.
+WAKES = {"Schedule": 20.0}
 
 # Seconds between two looks whether somebody still runs the production.
 _LOOK_S = 2.0
@@ -59,9 +63,7 @@ class HostDoor:
             except RequestTimeoutError:
                 self.ensure()
             except RequestFailedError as error:
-                # Each hop puts its own words in front; the last ones are the reason.
-                reason = str(error).strip().rpartition("Error: ")[2]
-                raise StoreError(f"The production refused the request: {reason}") from error
+                raise StoreError(f"The production refused the request: {error.reason}") from error
 
     def wait(self, session_id: int) -> bool:
         """Wait until nothing of the session is under way."""
@@ -130,6 +132,7 @@ def make_host(parts: Parts) -> Host:
     """Make the host of a home; it is not started yet."""
     settings = parts.settings
     settings.lock_path.parent.mkdir(parents=True, exist_ok=True)
+    defaults = settings.default_settings_path
     return Host(
         PRODUCTION,
         store_url=settings.database_url,
@@ -137,6 +140,8 @@ def make_host(parts: Parts) -> Host:
         replay=settings.replay,
         processes=settings.processes,
         synchronous=settings.synchronous,
+        wakes=WAKES,
+        defaults=read_defaults(defaults) if defaults else (),
     )
 
 

@@ -23,7 +23,8 @@ production = Production("CT.Production", actor_pool_size=2)
 
 inbox = production.service("Inbox", DatasetInbox, adapter_settings={"CallInterval": "1"})
 requests = production.service("Requests", Requests, pool_size=0)
-schedule = production.service("Schedule", Schedule, adapter_settings={"CallInterval": "20"})
+# No job of its own: a task wakes it, `CT.WakeTask` on IRIS, `embedded.WAKES` elsewhere.
+schedule = production.service("Schedule", Schedule, pool_size=0)
 housekeeping = production.service(
     "Housekeeping", Housekeeping, adapter_settings={"CallInterval": "10"}
 )

@@ -5,6 +5,7 @@ product. `Host` runs a production, `HostClient` talks to a running one from anot
 """
 
 from iris_ct.host.client import HostClient
+from iris_ct.host.defaults import DefaultSetting, read_defaults
 from iris_ct.host.director import EmbeddedDirector
 from iris_ct.host.errors import (
     ComponentStartError,
@@ -28,6 +29,7 @@ from iris_ct.host.records import Message as StoredMessage
 
 __all__ = [
     "ComponentStartError",
+    "DefaultSetting",
     "EmbeddedDirector",
     "EventRow",
     "HolderInfo",
@@ -49,4 +51,5 @@ __all__ = [
     "TargetUnknownError",
     "TraceRow",
     "UnsupportedError",
+    "read_defaults",
 ]

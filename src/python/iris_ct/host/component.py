@@ -12,6 +12,7 @@ from typing import Any
 
 from iris_ct.host.activation import Activation
 from iris_ct.host.bodies import Payload, to_body, to_payload
+from iris_ct.host.errors import RequestFailedError
 from iris_ct.host.foreign import Foreign
 from iris_ct.host.handles import Handle, ProcessHandle
 from iris_ct.host.plan import ItemSpec
@@ -105,7 +106,12 @@ class ProcessComponent(Component):
 
 
 def describe(error: BaseException) -> str:
-    """Write an error as one text, as the sender of a request will see it."""
+    """Write an error as one text, as the sender of a request will see it.
+
+    Of a request that failed the reason is passed on, not the way it took; the trace shows that.
+    """
+    if isinstance(error, RequestFailedError) and error.failure:
+        return error.failure
     return f"{type(error).__name__}: {error}"[:_MAX_ERROR_CHARS]
 
 
@@ -115,4 +121,5 @@ def log_failure(activation: Activation, error: BaseException, severity: int = LO
     places = "".join(f"\n  {f.filename}:{f.lineno} {f.name}" for f in frames[-12:])
     source = activation.spec.component_class.__name__
     method = frames[-1].name if frames else ""
-    activation.log(severity, source, method, describe(error) + places)
+    content = f"{type(error).__name__}: {error}"[:_MAX_ERROR_CHARS]
+    activation.log(severity, source, method, content + places)

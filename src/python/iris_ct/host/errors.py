@@ -52,7 +52,30 @@ class MessageStateError(HostError):
 
 
 class RequestFailedError(HostError):
-    """The target of a request ended with an error; the text is the target's error."""
+    """The target of a request ended with an error.
+
+    Parameters
+    ----------
+    text : str
+        Which message, to whom, and why.
+    failure : str
+        The error that began it, ``Class: text``, wherever in the production it was raised; an
+        item that fails because a request of its own failed passes this on unchanged.
+    """
+
+    def __init__(self, text: str, failure: str = "") -> None:
+        super().__init__(text)
+        self.failure = failure
+
+    def __reduce__(self) -> tuple[type[RequestFailedError], tuple[str, str]]:
+        """Keep the failure on the way between processes."""
+        return type(self), (str(self), self.failure)
+
+    @property
+    def reason(self) -> str:
+        """The text of the error that began it, without its class; its class if it says nothing."""
+        kind, _, text = self.failure.partition(": ")
+        return text.strip() or kind.rstrip(": ") or str(self)
 
 
 class RequestTimeoutError(HostError, TimeoutError):

@@ -12,7 +12,7 @@ from iris_ct.host.bodies import NativeBody, Payload, to_body
 from iris_ct.host.component import ProcessComponent, describe, log_failure, logging_to
 from iris_ct.host.foreign import Foreign
 from iris_ct.host.handles import ProcessHandle
-from iris_ct.host.node import Node
+from iris_ct.host.node import Node, reply_or_raise
 from iris_ct.host.plan import ItemSpec
 from iris_ct.host.records import REQUEST, RESPONSE, Message
 
@@ -51,7 +51,7 @@ def _run(
 ) -> tuple[Payload, bool]:
     if call is not None and call.failure:
         # On IRIS an error response ends the process, unless a native OnError says otherwise.
-        raise _CallFailedError(f"message {call.id} to {call.target!r} failed: {call.failure}")
+        reply_or_raise(call)
     handle = component.handle
     handle.freeze_properties(event.kind != REQUEST)
     component.open()
@@ -73,10 +73,6 @@ def _run(
     if responses or timers:
         return draft, False
     return component.handle_complete(request, draft), True
-
-
-class _CallFailedError(Exception):
-    """A request of the process came back with an error."""
 
 
 def _call_request(call: Message | None) -> object:

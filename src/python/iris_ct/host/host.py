@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ import iop
 
 from iris_ct.host.bodies import Payload
 from iris_ct.host.database import Database, Synchronous
+from iris_ct.host.defaults import DefaultSetting
 from iris_ct.host.entry import encode, input_to, reply_of, request_to
 from iris_ct.host.errors import (
     HandlerInterrupted,
@@ -25,8 +26,10 @@ from iris_ct.host.journal import Journal
 from iris_ct.host.lock import HostLock
 from iris_ct.host.mailbox import Mailbox
 from iris_ct.host.node import HOST_ADDRESS, PATIENCE_S, Console, Node, bell_path, log_console_line
+from iris_ct.host.nursery import Nursery
 from iris_ct.host.plan import HostPlan, load_production
 from iris_ct.host.processes import ProcessPool, WorkerSettings
+from iris_ct.host.queue_watch import QueueWatch
 from iris_ct.host.records import Message as StoredMessage
 from iris_ct.host.runtime import LOG_INFO, bind, unbind
 from iris_ct.host.schema import prepare_store, write_holder
@@ -64,6 +67,11 @@ class Host:
     console : callable, optional
         ``console(severity, text, event_name)`` takes what components write to the console log.
         By default Python's logger ``iris_ct.host.console`` does.
+    wakes : dict of str to float, optional
+        Seconds between two wake-ups of each polling service without a job of its own (pool size
+        0), which on IRIS a task of the Task Manager wakes.
+    defaults : iterable of DefaultSetting
+        Values for settings that the production leaves open.
 
     Raises
     ------
@@ -85,16 +93,22 @@ class Host:
         processes: bool = False,
         synchronous: Synchronous = "NORMAL",
         console: Console | None = None,
+        wakes: Mapping[str, float] | None = None,
+        defaults: Iterable[DefaultSetting] = (),
     ) -> None:
         if processes and not isinstance(production, str):
             raise PlanError(
                 "In strict mode every process imports the production by itself. Give it as "
                 "'module:attribute', not as an object."
             )
+        self._wakes = dict(wakes or {})
+        self._defaults = tuple(defaults)
         self.production = (
             load_production(production) if isinstance(production, str) else production
         )
-        self.plan = HostPlan.from_production(self.production)
+        self.plan = HostPlan.from_production(
+            self.production, wakes=self._wakes, defaults=self._defaults
+        )
         self._reference = production if isinstance(production, str) else ""
         self._store_url = store_url
         self._lock_path = Path(lock_path)
@@ -160,6 +174,8 @@ class Host:
             if database.dialect != "sqlite":
                 # Clients on other machines cannot ring the pipe.
                 opened.callback(Watch(node).close)
+            if any(s.queue_count_alert or s.queue_wait_alert_s for s in self.plan.items.values()):
+                opened.callback(QueueWatch(node).close)
             self._closing = opened.pop_all()
             self._node = node
 
@@ -330,7 +346,7 @@ class Host:
             return ThreadPool(node)
         return ProcessPool(
             node,
-            self._reference,
+            Nursery(self._reference, wakes=self._wakes, defaults=self._defaults),
             WorkerSettings(
                 store_url=self._store_url,
                 bells=str(self._bells),

@@ -107,6 +107,16 @@ class Journal:
         with self._database.read() as connection:
             return dict(connection.execute(query).all())
 
+    def waiting(self) -> dict[str, tuple[int, str]]:
+        """Return how many messages wait for each item, and since when the oldest does."""
+        query = (
+            select(m.c.target, func.count(), func.min(m.c.created_at))
+            .where(m.c.status == QUEUED)
+            .group_by(m.c.target)
+        )
+        with self._database.read() as connection:
+            return {name: (n, since) for name, n, since in connection.execute(query)}
+
     def pending(self) -> int:
         """Count the messages that are not at their end."""
         return self._count(m.c.status.in_(ACTIVE))

@@ -274,7 +274,8 @@ def reply_or_raise(message: Message) -> Message:
     """Return an answered message, or raise its error."""
     if message.failure:
         raise RequestFailedError(
-            f"Message {message.id} to {message.target!r} failed: {message.failure}"
+            f"Message {message.id} to {message.target!r} failed: {message.failure}",
+            message.failure,
         )
     return message
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -17,14 +16,17 @@ import sys
 import threading
 import traceback
 import warnings
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Any
 
 from iris_ct.host.component import describe
+from iris_ct.host.defaults import DefaultSetting, to_rows
 from iris_ct.host.errors import ComponentStartError
 from iris_ct.host.foreign import Foreign
 from iris_ct.host.plan import HostPlan, load_production
+from iris_ct.host.signals import wait_readable
 from iris_ct.host.worker import die_with, run_slot
 
 _MAX_REQUEST_BYTES = 65536
@@ -62,10 +64,20 @@ class Nursery:
     ----------
     production : str
         ``module:attribute``, imported once.
+    wakes, defaults
+        As of `HostPlan.from_production`.
     """
 
-    def __init__(self, production: str) -> None:
+    def __init__(
+        self,
+        production: str,
+        *,
+        wakes: Mapping[str, float] | None = None,
+        defaults: Iterable[DefaultSetting] = (),
+    ) -> None:
         self._production = production
+        self._wakes = dict(wakes or {})
+        self._defaults = to_rows(defaults)
         self._forking = threading.Lock()
         # What the present nursery answers to the one request that may be under way; None: it died.
         self._answers: SimpleQueue[str | Child | None] = SimpleQueue()
@@ -144,6 +156,8 @@ class Nursery:
             "channel": theirs.fileno(),
             "parent": os.getpid(),
             "production": self._production,
+            "wakes": self._wakes,
+            "defaults": self._defaults,
             "import_path": sys.path,
         }
         # It reads its settings before anything is imported: they hold the import path.
@@ -191,7 +205,11 @@ def run_nursery(settings: dict[str, Any]) -> None:
     channel = socket.socket(fileno=settings["channel"])
     channel.set_inheritable(False)
     with Foreign() as importing:
-        plan = HostPlan.from_production(load_production(settings["production"]))
+        plan = HostPlan.from_production(
+            load_production(settings["production"]),
+            wakes=settings["wakes"],
+            defaults=[DefaultSetting(**row) for row in settings["defaults"]],
+        )
     if importing.error is not None:
         _answer(channel, ready=describe(importing.error))
         return
@@ -200,13 +218,12 @@ def run_nursery(settings: dict[str, Any]) -> None:
     signal.set_wakeup_fd(alarm_writer)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     _answer(channel, ready="")
-    sources: list[Any] = [channel, alarm_reader]
     while True:
-        ready, _, _ = select.select(sources, [], [])
+        ready = wait_readable([channel.fileno(), alarm_reader])
         if alarm_reader in ready:
             os.read(alarm_reader, 4096)
             _reap(channel)
-        if channel in ready:
+        if channel.fileno() in ready:
             request, descriptors, _, _ = socket.recv_fds(channel, _MAX_REQUEST_BYTES, 2)
             if not request:
                 return

@@ -50,8 +50,8 @@ class WorkerSettings:
 class ProcessPool:
     """The slots of all items as processes. Started and stopped by the host, once."""
 
-    def __init__(self, node: Node, production: str, settings: WorkerSettings) -> None:
-        self._nursery = Nursery(production)
+    def __init__(self, node: Node, nursery: Nursery, settings: WorkerSettings) -> None:
+        self._nursery = nursery
         self._workers = [
             _Worker(node, spec, address, settings, self._nursery)
             for spec in node.plan.items.values()

@@ -44,6 +44,7 @@ class Slot:
         self._signal = node.signals.get(queue_signal(spec.name))
         self._component: Component | None = None
         self._next_poll = 0.0
+        self._poll_failure = ""
         # Begun, and neither ended nor given back, because the host itself failed.
         self._unfinished: Message | None = None
 
@@ -155,9 +156,20 @@ class Slot:
         with logging_to(activation):
             with Foreign() as call:
                 wait = component.poll()
-            if call.error is not None:
-                self._report(activation, call.error)
+            if call.error is None:
+                self._poll_failure = ""
+            else:
+                self._after_poll_error(activation, call.error)
         self._next_poll = time.monotonic() + (self.spec.call_interval_s if wait else 0.0)
+
+    def _after_poll_error(self, activation: Activation, error: BaseException) -> None:
+        """Log each error; raise one alert for a row of equal ones, however often it polls."""
+        failure = describe(error)
+        if failure == self._poll_failure:
+            log_failure(activation, error)
+            return
+        self._poll_failure = failure
+        self._report(activation, error)
 
     # -- messages --------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from iop import target
 
+from iris_ct.components import settings
 from iris_ct.components.operations.operation import Operation
 from iris_ct.flow.notify import record_alert
 from iris_ct.messages import NotificationRequested
@@ -16,9 +17,10 @@ class AlertOperation(Operation):
     native ``Ens.AlertRequest`` objects. It raises no alert itself.
     """
 
-    AlertOnError: bool = False
+    AlertOnError = settings.alert_on_error(False)
+    QueueWaitAlert = settings.queue_wait_alert(0.0)
 
-    Notification = target()
+    Notification = target(description="Writes the lines of the console log.")
 
     def on_message(self, request: Any) -> None:
         """Record which item failed in which session; the error's text stays in the event log."""

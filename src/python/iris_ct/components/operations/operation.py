@@ -3,6 +3,10 @@
 from iop import BusinessOperation
 
 from iris_ct import bootstrap
+from iris_ct.components import settings
+
+# Seconds; longer than the retries of the message in front may take.
+_LONG_WAIT_S = 900.0
 
 
 class Operation(BusinessOperation):
@@ -14,10 +18,11 @@ class Operation(BusinessOperation):
     once; both raise an alert, and a person can resend the message.
     """
 
-    ReplyCodeActions: str = "E*UnavailableError=RF,E=F"
-    RetryInterval: float = 5.0
-    FailureTimeout: float = 300.0
-    AlertOnError: bool = True
+    ReplyCodeActions = settings.reply_code_actions("E*UnavailableError=RF,E=F")
+    RetryInterval = settings.retry_interval(5.0)
+    FailureTimeout = settings.failure_timeout(300.0)
+    AlertOnError = settings.alert_on_error(True)
+    QueueWaitAlert = settings.queue_wait_alert(_LONG_WAIT_S)
 
     def on_init(self) -> None:
         """Take this operation's parts from the composition root."""

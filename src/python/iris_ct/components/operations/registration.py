@@ -10,7 +10,7 @@ from iris_ct.messages import NotificationRequested, RegistrationRequested, Regis
 class RegistrationOperation(Operation):
     """Register what MLflow lacks; what it cannot take now stays pending."""
 
-    Notification = target()
+    Notification = target(description="Writes the lines of the console log.")
 
     def register(self, request: RegistrationRequested) -> RegistryUpdated:
         """Reply with how far MLflow has come."""

@@ -1,5 +1,6 @@
 """Cuts the snapshot and fits models in a process of their own."""
 
+from iris_ct.components import settings
 from iris_ct.components.operations.operation import Operation
 from iris_ct.core.errors import TrainingCancelledError, TrainingFailedError
 from iris_ct.flow.snapshot import cut_snapshot
@@ -9,6 +10,9 @@ from iris_ct.messages import ModelTrained, SnapshotCut, SnapshotRequested, Train
 
 class TrainingOperation(Operation):
     """Do the heavy work of a cycle, one job at a time."""
+
+    # Another model's training may be in front.
+    QueueWaitAlert = settings.queue_wait_alert(6 * 3600.0)
 
     def cut(self, request: SnapshotRequested) -> SnapshotCut:
         """Reply whether the cut rows are enough to judge a challenger."""

@@ -2,6 +2,7 @@
 
 from iop import BusinessProcess, target
 
+from iris_ct.components import settings
 from iris_ct.messages import (
     CycleRequested,
     DriftCheckRequested,
@@ -18,12 +19,16 @@ from iris_ct.messages import (
 class BatchIntake(BusinessProcess):
     """Lead one file from its arrival to the decision whether to retrain."""
 
-    Ingestion = target()
-    Observation = target()
-    Drift = target()
-    Trigger = target()
-    Cycle = target()
-    Notification = target()
+    # Files wait for one another: a thousand at once is a delivery, an hour is a standstill.
+    QueueCountAlert = settings.queue_count_alert(1000)
+    QueueWaitAlert = settings.queue_wait_alert(3600.0)
+
+    Ingestion = target(description="Checks and stores the rows of a file.")
+    Observation = target(description="Predicts arrived rows with the champion.")
+    Drift = target(description="Compares rows with the reference window.")
+    Trigger = target(description="Decides whether to retrain.")
+    Cycle = target(description="Leads a training cycle.")
+    Notification = target(description="Writes the lines of the console log.")
 
     def on_file_arrived(self, request: FileArrived) -> FileStored:
         """Store the rows; if any were stored, observe, detect and decide."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from iop import BusinessProcess, target
 
+from iris_ct.components import settings
 from iris_ct.messages import (
     ChallengerJudged,
     ConclusionRequested,
@@ -25,13 +26,16 @@ from iris_ct.messages import (
 class TrainingCycle(BusinessProcess):
     """Lead a cycle from its snapshot to its end, then ask whether another is due."""
 
-    Training = target()
-    Evaluation = target()
-    Promotion = target()
-    Registration = target()
-    Drift = target()
-    Trigger = target()
-    Notification = target()
+    # Cycles of other models may be in front.
+    QueueWaitAlert = settings.queue_wait_alert(12 * 3600.0)
+
+    Training = target(description="Cuts the snapshot and fits.")
+    Evaluation = target(description="Puts champion and challenger on the same holdout.")
+    Promotion = target(description="Changes who serves, and closes cycles.")
+    Registration = target(description="Brings MLflow up to date.")
+    Drift = target(description="Compares rows with the reference window.")
+    Trigger = target(description="Decides whether to retrain.")
+    Notification = target(description="Writes the lines of the console log.")
 
     def on_cycle_requested(self, request: CycleRequested) -> CycleEnded:
         """Run the cycle, and those that the triggers which joined it make due."""

@@ -3,14 +3,17 @@
 from iop import PollingBusinessService, target
 
 from iris_ct import bootstrap
+from iris_ct.components import settings
 from iris_ct.messages import NotificationRequested, RegistrationRequested
 
 
 class Housekeeping(PollingBusinessService):
     """Look for unfinished side effects and ask for them again."""
 
-    Registration = target()
-    Notification = target()
+    AlertOnError = settings.alert_on_error(True)
+
+    Registration = target(description="Brings MLflow up to date.")
+    Notification = target(description="Writes the lines of the console log.")
 
     def on_init(self) -> None:
         """Take this service's parts and sweep files that no catalogue row names."""

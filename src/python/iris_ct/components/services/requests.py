@@ -17,12 +17,12 @@ from iris_ct.messages import (
 class Requests(BusinessService):
     """Route a request to the item that fulfils it, and reply with its answer."""
 
-    Intake = target()
-    Trigger = target()
-    Cycle = target()
-    Promotion = target()
-    Registration = target()
-    Notification = target()
+    Intake = target(description="Leads a file from its arrival to the decision.")
+    Trigger = target(description="Decides whether to retrain.")
+    Cycle = target(description="Leads a training cycle.")
+    Promotion = target(description="Changes who serves, and closes cycles.")
+    Registration = target(description="Brings MLflow up to date.")
+    Notification = target(description="Writes the lines of the console log.")
 
     def on_message(self, request: Message | None = None) -> Message | None:
         """Send files on their way; decide retrainings and rollbacks at once."""

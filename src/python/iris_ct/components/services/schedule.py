@@ -3,6 +3,7 @@
 from iop import PollingBusinessService, target
 
 from iris_ct import bootstrap
+from iris_ct.components import settings
 from iris_ct.flow.schedule import due_retrainings
 from iris_ct.messages import CycleRequested, RetrainingDecided, RetrainingRequested
 
@@ -10,8 +11,10 @@ from iris_ct.messages import CycleRequested, RetrainingDecided, RetrainingReques
 class Schedule(PollingBusinessService):
     """Evaluate every model's cron expression on the wall clock."""
 
-    Trigger = target()
-    Cycle = target()
+    AlertOnError = settings.alert_on_error(True)
+
+    Trigger = target(description="Decides whether to retrain.")
+    Cycle = target(description="Leads a training cycle.")
 
     def on_init(self) -> None:
         """Take this service's parts from the composition root."""
