@@ -7,15 +7,11 @@ import sys
 import textwrap
 from pathlib import Path
 
-_HEADER = """
+_BARE = """
 import sys, os, signal
 from pathlib import Path
-from iris_ct.adapters.store import SqlStore
-from tests.contract.store.histories import *
 
 url, home = sys.argv[1], Path(sys.argv[2])
-store = SqlStore(url, home, synchronous="OFF")
-spec = specification()
 
 def tell(word):
     print(word, flush=True)
@@ -23,12 +19,24 @@ def tell(word):
 def wait():
     sys.stdin.readline()
 """
+_STORE = """
+from iris_ct.adapters.store import SqlStore
+from tests.contract.store.histories import *
+
+store = SqlStore(url, home, synchronous="OFF")
+spec = specification()
+"""
 
 
 def start(url: str, home: Path, code: str) -> subprocess.Popen[str]:
     """Start a process that has ``store``, ``spec``, ``tell(word)`` and ``wait()``."""
+    return start_bare(url, home, _STORE + textwrap.dedent(code))
+
+
+def start_bare(url: str, home: Path, code: str) -> subprocess.Popen[str]:
+    """Start a process that has ``url``, ``home``, ``tell(word)`` and ``wait()`` only."""
     return subprocess.Popen(
-        [sys.executable, "-c", _HEADER + textwrap.dedent(code), url, str(home)],
+        [sys.executable, "-c", _BARE + textwrap.dedent(code), url, str(home)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -44,9 +44,10 @@ def test_the_first_reference_of_a_version_stays(store: SqlStore) -> None:
 
 
 def test_reports_are_listed_newest_first(store: SqlStore) -> None:
-    for report, content in (("r1", "one"), ("r2", "two"), ("r1", "again"), ("r3", "three")):
+    one, two, three = '{"n":1}', '{"n":2}', '{"n":3}'
+    for report, content in (("r1", one), ("r2", two), ("r1", "{}"), ("r3", three)):
         store.summaries.save_report("bikes", report, "bikes-000001", content)
-    store.summaries.save_report("loans", "r4", "loans-000001", "other")
-    assert store.summaries.reports("bikes") == ["three"]
-    assert store.summaries.reports("bikes", newest=9) == ["three", "two", "one"]
+    store.summaries.save_report("loans", "r4", "loans-000001", "{}")
+    assert store.summaries.reports("bikes") == [three]
+    assert store.summaries.reports("bikes", newest=9) == [three, two, one]
     assert store.summaries.reports("nobody") == []

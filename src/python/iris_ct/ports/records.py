@@ -128,6 +128,10 @@ class ModelStore(Protocol):
         """List who served, oldest first."""
         ...
 
+    def served_at(self, model: str, at: datetime) -> Champion | None:
+        """Give who served at a time: whose reign ``[since, next one's since)`` holds it."""
+        ...
+
     def appoint(
         self,
         model: str,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import base as postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from iris_ct.adapters.store.migrations import MIGRATIONS
 from iris_ct.adapters.store.tables import UtcText, metadata
+from iris_ct.adapters.store.views import VIEWS, compiled
 
 # SHA-256 of the statements of each schema version, as they were released.
 RELEASED = {
     1: "72724ae0bd8d550b710cd7daf5e3fd95a0a8ddaf073068b2ebe034815e03dd10",
+    2: "9546014b8401873f180360e587358910f0dd088b8f948b77e75bfb221a6ffb8d",
 }
 # Words that some database of the product keeps for itself.
 RESERVED = frozenset(
@@ -25,6 +29,38 @@ RESERVED = frozenset(
     }
 )
 
+# https://docs.intersystems.com, "Reserved words" of the SQL reference, those that are words.
+_IRIS = """
+    absolute add all allocate alter and any are as asc assertion at authorization avg begin
+    between bit bit_length both by cascade case cast char character character_length char_length
+    check close coalesce collate commit connect connection constraint constraints continue
+    convert corresponding count create cross current current_date current_time
+    current_timestamp current_user cursor date deallocate dec decimal declare default deferrable
+    deferred delete desc describe descriptor diagnostics disconnect distinct domain double drop
+    else end endexec escape except exception exec execute exists external extract false fetch
+    first float for foreign found from full get global go goto grant group having hour identity
+    immediate in indicator initially inner input insensitive insert int integer intersect
+    interval into is isolation join language last leading left level like local lower match max
+    min minute module names national natural nchar next no not null nullif numeric octet_length
+    of on only open option or outer output overlaps pad partial prepare preserve primary prior
+    privileges procedure public read real references relative restrict revoke right role
+    rollback rows schema scroll second section select session_user set shard smallint some space
+    sqlerror sqlstate statistics substring sum sysdate system_user table temporary then time
+    timezone_hour timezone_minute to top trailing transaction trim true union unique update
+    upper user using values varchar varying when whenever where with work write
+"""
+IRIS_WORDS = frozenset(_IRIS.split())
+# Of the SQL standard (2016), those that look like names of columns.
+_SQL = """
+    action array condition cube cycle day element end_frame equals filter function
+    grouping key lateral measures member merge method month multiset new nil none object
+    old one over parameter partition percent period portion position precedes precision range
+    rank recursive reference ref release result return returns rollup row scope search sensitive
+    similar specific start static submultiset succeeds system truncate uescape
+    unknown unnest value window within without year predict probability
+"""
+SQL_WORDS = frozenset(_SQL.split())
+
 
 def statements() -> str:
     dialect = sqlite.dialect()
@@ -33,10 +69,11 @@ def statements() -> str:
         parts.append(str(CreateTable(table).compile(dialect=dialect)))
         indexes = sorted(table.indexes, key=lambda index: str(index.name))
         parts += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
+    parts += [f"CREATE VIEW {view.plain_name} AS {compiled(view, dialect)}" for view in VIEWS]
     return "\n".join(parts)
 
 
-def test_a_changed_table_needs_a_migration() -> None:
+def test_a_changed_table_or_view_needs_a_migration() -> None:
     """Old databases get only what a step does: add one, then note the new digest here."""
     digest = hashlib.sha256(statements().encode()).hexdigest()
     assert RELEASED[MIGRATIONS[-1].number] == digest
@@ -46,6 +83,27 @@ def test_names_are_no_reserved_words() -> None:
     columns = {column.name for table in metadata.tables.values() for column in table.c}
     assert columns & RESERVED == set()
     assert all(name.startswith("ct_") for name in metadata.tables)
+
+
+def test_columns_of_views_are_words_that_no_database_keeps_for_itself() -> None:
+    """So that nobody has to quote them; IRIS' list is that of its SQL reference."""
+    kept = RESERVED | IRIS_WORDS | SQL_WORDS | postgresql.RESERVED_WORDS
+    for view in VIEWS:
+        assert set(view.columns) & kept == set()
+        assert len(set(view.columns)) == len(view.columns)
+
+
+def test_views_have_a_name_for_iris_and_a_plain_one() -> None:
+    addresses = {view.address("iris"): view.address("sqlite") for view in VIEWS}
+    assert addresses["CT.ModelVersion"] == "ctv_model_version"
+    assert addresses["CT.Served"] == "ctv_served"
+    assert len(addresses) == len(VIEWS)
+
+
+def test_views_neither_order_nor_limit_nor_bind() -> None:
+    for view in VIEWS:
+        text = compiled(view, sqlite.dialect())
+        assert not re.search(r"ORDER BY|LIMIT|JSON|[?]|:[a-z]", text, re.IGNORECASE), view.name
 
 
 def test_types_are_plain() -> None:

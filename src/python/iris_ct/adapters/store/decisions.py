@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -43,6 +46,7 @@ class SqlDecisions:
                     seq=1 if last is None else last.seq + 1,
                     content=content,
                     digest=chained(_FIRST if last is None else last.digest, content),
+                    **shown_values(decision.content()),
                 )
             )
             return decision_from_content(json.loads(content))
@@ -68,25 +72,33 @@ class SqlDecisions:
     def verify(self, model: str) -> str | None:
         """Recompute the chain; name the first decision that was changed, or None.
 
-        A decision that was taken out is told by naming the one after it.
+        A decision that was taken out is told by naming the one after it. What views show of a
+        decision must be what its content says.
         """
-        wanted = (
-            sa.select(_T.c.decision_id, _T.c.seq, _T.c.content, _T.c.digest)
-            .where(_T.c.model == model)
-            .order_by(_T.c.seq)
-        )
+        wanted = sa.select(_T).where(_T.c.model == model).order_by(_T.c.seq)
         before = _FIRST
         with self._database.reading() as connection:
             for expected, row in enumerate(connection.execute(wanted), start=1):
-                broken = (
+                if (
                     row.seq != expected
                     or row.digest != chained(before, row.content)
-                    or _said_id(row.content) != row.decision_id
-                )
-                if broken:
+                    or not _is_said(row)
+                ):
                     return str(row.decision_id)
                 before = row.digest
         return None
+
+
+def shown_values(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the columns in which views show a decision; the chain covers its content alone."""
+    return {
+        "kind": content["kind"],
+        "outcome": content["outcome"],
+        "reason": content["reason"],
+        "actor": content["actor"],
+        "cycle_id": content["cycle_id"],
+        "decided_at": datetime.fromisoformat(content["decided_at"]),
+    }
 
 
 def chained(before: str, content: str) -> str:
@@ -94,8 +106,11 @@ def chained(before: str, content: str) -> str:
     return hashlib.sha256((before + content).encode()).hexdigest()
 
 
-def _said_id(content: str) -> str:
-    return str(json.loads(content)["decision_id"])
+def _is_said(row: sa.Row[Any]) -> bool:
+    """Tell whether the columns of a record are what its content says."""
+    content = json.loads(row.content)
+    wanted = {"decision_id": content["decision_id"], **shown_values(content)}
+    return all(getattr(row, name) == said for name, said in wanted.items())
 
 
 def _last(model: str) -> sa.Select[int, str]:

@@ -1,7 +1,8 @@
-"""Numbered steps that bring a database to the tables of this release.
+"""Numbered steps that bring a database to the tables and views of this release.
 
 A fresh database gets all tables at once and every number; an older one gets the missing steps.
-What is written here is never changed after a release, only appended to.
+Views hold nothing, so all are made anew whenever a step is taken. What is written here is never
+changed after a release, only appended to.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from iris_ct.adapters.store import tables
+from iris_ct.adapters.store import steps as did
+from iris_ct.adapters.store import tables, views
 from iris_ct.adapters.store.engine import Database
 from iris_ct.core.errors import StoreError
 
@@ -31,6 +33,7 @@ class Migration:
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first release: all tables", tables.metadata.create_all),
+    Migration(2, "columns, tables and views to look at with SQL", did.show_records),
 )
 
 
@@ -60,7 +63,10 @@ def migrate(database: Database, steps: tuple[Migration, ...] = MIGRATIONS) -> li
                 "another home (CT_HOME) or database (CT_STORE_URL)."
             )
         missing = [step for step in steps if step.number not in applied]
-        if not applied and missing:
+        if not missing:
+            return []
+        views.drop(connection)
+        if not applied:
             tables.metadata.create_all(connection)
         for step in missing:
             if applied:
@@ -70,6 +76,7 @@ def migrate(database: Database, steps: tuple[Migration, ...] = MIGRATIONS) -> li
                     number=step.number, what=step.what, applied_at=datetime.now(UTC)
                 )
             )
+        views.create(connection)
         return [step.number for step in missing]
 
 

@@ -78,6 +78,12 @@ class SqlModels:
         """List who served, oldest first."""
         return self._champions(_C.c.model == model)
 
+    def served_at(self, model: str, at: datetime) -> Champion | None:
+        """Give who served at a time: whose reign ``[since, next one's since)`` holds it."""
+        newest = sa.select(sa.func.max(_C.c.seq)).where(_C.c.model == model, _C.c.since <= at)
+        found = self._champions(_C.c.model == model, _C.c.seq == newest.scalar_subquery())
+        return found[0] if found else None
+
     def appoint(
         self,
         model: str,
@@ -88,7 +94,10 @@ class SqlModels:
         at: datetime,
         since_position: int | None,
     ) -> Champion:
-        """Move the alias ``champion`` in one step; once per decision."""
+        """Move the alias ``champion`` in one step; once per decision.
+
+        A reign never begins before the one it ends, even if the clock was set back.
+        """
         with self._database.writing(model) as connection:
             done = self._champions(_C.c.decision_id == decision_id)
             if done:
@@ -99,7 +108,7 @@ class SqlModels:
                 model=model,
                 seq=1 if before is None else before.seq + 1,
                 version=version,
-                since=at,
+                since=at if before is None else max(at, before.since),
                 since_position=since_position,
                 decision_id=decision_id,
                 actor=actor,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 import sqlalchemy as sa
 
 from iris_ct.adapters.store import tables
 from iris_ct.adapters.store.engine import Database
 
 _S, _G, _R, _D = tables.summary, tables.grid, tables.reference, tables.drift_report
+_F = tables.drift_feature
 
 
 class SqlSummaries:
@@ -63,6 +69,7 @@ class SqlSummaries:
 
     def save_report(self, model: str, report_id: str, batch_id: str, content: str) -> None:
         """Keep a drift report as canonical JSON; the first one of that id stays."""
+        said = json.loads(content)
         with self._database.writing(model) as connection:
             known = sa.select(_D.c.seq).where(_D.c.report_id == report_id)
             if connection.scalar(known) is not None:
@@ -75,8 +82,12 @@ class SqlSummaries:
                     seq=(newest or 0) + 1,
                     batch_id=batch_id,
                     content=content,
+                    **report_values(said),
                 )
             )
+            features = feature_values(report_id, said)
+            if features:
+                connection.execute(sa.insert(_F), features)
 
     def reports(self, model: str, *, newest: int = 1) -> list[str]:
         """Give the newest reports as JSON, newest first."""
@@ -93,3 +104,56 @@ class SqlSummaries:
         with self._database.reading() as connection:
             content = connection.scalar(wanted)
         return None if content is None else bytes(content)
+
+
+def report_values(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the columns in which views show a report; null where it does not say them."""
+    error, measured_at = said.get("error") or {}, said.get("measured_at")
+    return {
+        "version": said.get("version"),
+        "status": said.get("status"),
+        "drifted": _claim(said.get("drifted")),
+        "n_drifted": len(said.get("drifted_features") or ()),
+        "n_reference": said.get("n_reference"),
+        "n_current": said.get("n_current"),
+        "error_metric": error.get("metric"),
+        "error_status": error.get("status"),
+        "error_drifted": _claim(error.get("drifted")),
+        "error_loss": error.get("loss"),
+        "error_reference_loss": error.get("reference_loss"),
+        "error_factor": error.get("factor"),
+        "error_p_value": error.get("p_value"),
+        "measured_at": None if measured_at is None else datetime.fromisoformat(measured_at),
+    }
+
+
+def feature_values(report_id: str, said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give one row for each column that a report judges, in its order."""
+    return [
+        {
+            "report_id": report_id,
+            "place": place,
+            "feature": found["name"],
+            "column_role": found["role"],
+            "kind": found["kind"],
+            "status": found["status"],
+            "drifted": _claim(found["drifted"]),
+            "reason": found["reason"],
+            "psi": found["psi"],
+            "psi_threshold": found["psi_threshold"],
+            "statistic_name": found["statistic"],
+            "statistic": found["observed"],
+            "p_value": found["p_value"],
+            "adjusted_p_value": found["adjusted_p_value"],
+            "missing_before": found["missing_before"],
+            "missing_now": found["missing_now"],
+            "unseen_before": found["unseen_before"],
+            "unseen_now": found["unseen_now"],
+            "mean_shift": found["mean_shift"],
+        }
+        for place, found in enumerate(said.get("features") or (), start=1)
+    ]
+
+
+def _claim(said: bool | None) -> int | None:
+    return None if said is None else int(said)

@@ -246,9 +246,9 @@ prediction = sa.Table(
     Column("place", BigInteger, primary_key=True, autoincrement=False),
     Column("row_key", _id()),
     Column("row_position", BigInteger),
-    Column("predicted", Text),
-    Column("predicted_number", Float(53)),
-    Column("probability", Float(53)),
+    Column("prediction", Text),
+    Column("prediction_number", Float(53)),
+    Column("prediction_probability", Float(53)),
     sa.Index("ct_prediction_key", "model", "row_key"),
 )
 
