@@ -54,9 +54,10 @@ class StoppingClient:
         if name != self._last:
             return call
 
-        def call_and_end(*args: Any, **kwargs: Any) -> None:
-            call(*args, **kwargs)
+        def call_and_end(*args: Any, **kwargs: Any) -> Any:
+            made = call(*args, **kwargs)
             self._end()
+            return made
 
         return call_and_end
 
