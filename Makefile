@@ -6,13 +6,14 @@ STAMP := $(VENV)/.setup-done
 SPELLED := README.md CHANGELOG.md CONTRIBUTING.md docs src tests examples Makefile .ci
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
+PYTHON_IMAGE ?= python:3.12.11-slim-bookworm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench lock image-locks wheelhouse clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1|/' | \
-		while IFS='|' read -r target text; do printf '%-14s %s\n' "$$target" "$$text"; done
+		while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
 
 setup: $(STAMP)  ## make .venv and install the locked packages into it
 
@@ -35,15 +36,31 @@ bench: setup  ## run the benchmarks and print what they measured
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 # uv does not read pip's configuration, so the index that pip uses is handed over.
+COMPILE = UV_PYTHON_DOWNLOADS=never build/lock/bin/uv pip compile --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header --quiet $(if $(INDEX),--default-index $(INDEX))
+INDEX = $(shell build/lock/bin/pip config get global.index-url 2>/dev/null)
 lock:  ## choose the packages' versions anew (ARGS="--upgrade" takes newer ones)
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
 	@build/lock/bin/pip install -qq --disable-pip-version-check uv
-	@index=$$(build/lock/bin/pip config get global.index-url 2>/dev/null || true); \
-	UV_PYTHON_DOWNLOADS=never build/lock/bin/uv pip compile pyproject.toml \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--extra postgresql --group dev --no-header --quiet \
-		$${index:+--default-index "$$index"} $(ARGS) --output-file requirements.lock > /dev/null
+	@$(COMPILE) pyproject.toml --extra postgresql --group dev $(ARGS) \
+		--output-file requirements.lock > /dev/null
 	@sed -i '1i # Made by `make lock`; universal for Python 3.11 to 3.13. Do not edit.' requirements.lock
+	@$(MAKE) --no-print-directory image-locks
+
+# Parts of requirements.lock: what runs inside the image, and what builds the wheel there.
+image-locks:
+	@$(COMPILE) pyproject.toml --extra postgresql --no-annotate --constraint requirements.lock \
+		--output-file requirements-runtime.lock > /dev/null
+	@echo hatchling | $(COMPILE) - --no-annotate --constraint requirements.lock \
+		--output-file deploy/build.lock > /dev/null
+	@sed -i '1i # Made by `make lock`: what of requirements.lock the image needs. Do not edit.' \
+		requirements-runtime.lock deploy/build.lock
+
+# In the image that will install them, so that they fit its Python and processor.
+wheelhouse:  ## fetch all wheels of the image, for a build without network (needs docker)
+	docker run --rm --volume "$(CURDIR):/project" --workdir /project $(PYTHON_IMAGE) \
+		pip download --no-cache-dir --no-deps --require-hashes --only-binary=:all: \
+		--dest deploy/wheelhouse -r requirements-runtime.lock -r deploy/build.lock
 
 clean:  ## remove the environment and what tools have cached
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \

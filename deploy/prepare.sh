@@ -1,0 +1,109 @@
+#!/bin/sh
+# Makes the directories of the durable volume and the secrets, each for the user of the service
+# that needs it. Runs as root before every start, in any small image with a shell; what is there
+# already is kept, so running it again changes nothing. Secrets are never printed.
+#
+# prepare.sh DUR
+set -eu
+
+dur=${1:?usage: prepare.sh DUR}
+
+# Users of the containers: IRIS' irisowner, the postgres image's, and two of our own choice in
+# docker-compose.yml (RustFS has the same number for its own).
+iris=51773 postgres=999 storage=10001 mlflow=10002
+
+# Who cloned the project: owns dur/ and drops files into the inbox.
+person=$(stat -c %u "$dur")
+
+fail() {
+    echo "prepare.sh: $1" >&2
+    exit 1
+}
+
+# own PATH OWNER[:GROUP] MODE
+own() {
+    { chown "$2" "$1" && chmod "$3" "$1"; } ||
+        fail "cannot give $1 to user $2. The file system of $dur must know owners: use a local disk, or see docs/deployment.md."
+}
+
+# directory PATH OWNER[:GROUP] MODE
+directory() {
+    mkdir -p "$dur/$1" || fail "cannot make $dur/$1"
+    own "$dur/$1" "$2" "$3"
+}
+
+# For IRIS alone; what another user wrote there before (a host outside containers) goes to it too.
+for_iris() {
+    if [ -d "$dur/$1" ] && [ "$(stat -c %u "$dur/$1")" != "$iris" ]; then
+        chown -R "$iris:$iris" "$dur/$1" || fail "cannot give $dur/$1 to user $iris"
+    fi
+    directory "$1" "$iris:$iris" 0755
+}
+
+# For the person, who puts files there, and for IRIS, which takes them away.
+shared() {
+    directory "$1" "$person:$iris" 2775
+}
+
+# random LENGTH: hexadecimal digits, 4 bits each
+random() {
+    LC_ALL=C tr -dc 0-9a-f </dev/urandom | head -c "$1"
+}
+
+# write FILE OWNER TEXT: as a whole or not at all, readable by its owner only
+write() {
+    printf '%s\n' "$3" >"$1.new"
+    own "$1.new" "$2:$2" 0400
+    mv "$1.new" "$1"
+}
+
+# secret PATH OWNER LENGTH
+secret() {
+    file=$dur/secrets/$1
+    if [ ! -s "$file" ]; then
+        text=$(random "$3")
+        [ "${#text}" -eq "$3" ] || fail "/dev/urandom gave too few digits for $1"
+        write "$file" "$2" "$text"
+        echo "prepare.sh: made dur/secrets/$1"
+    fi
+    own "$file" "$2:$2" 0400
+}
+
+# same PATH OF OWNER: the secret that another service has, for this one
+same() {
+    text=$(cat "$dur/secrets/$2")
+    [ "$(cat "$dur/secrets/$1" 2>/dev/null)" = "$text" ] || write "$dur/secrets/$1" "$3" "$text"
+    own "$dur/secrets/$1" "$3:$3" 0400
+}
+
+umask 077
+
+own "$dur" "$person:$iris" u+rwx,g+rwx,o+x
+
+for place in iconfig archive quarantine store artifacts log; do for_iris "$place"; done
+shared models
+shared inbox
+for file in "$dur"/models/*.toml; do
+    if [ -e "$file" ]; then shared "inbox/$(basename "$file" .toml)"; fi
+done
+
+[ -d "$dur/sandbox" ] || directory sandbox "$person:$iris" 0775
+directory sandbox/mlflow "$iris:$iris" 0755
+directory sandbox/mlflow/postgres "$postgres:$postgres" 0700
+directory sandbox/mlflow/s3 "$storage:$storage" 0700
+
+directory secrets 0:0 0711
+directory secrets/iris "$iris:$iris" 0500
+directory secrets/postgres "$postgres:$postgres" 0500
+directory secrets/storage "$storage:$storage" 0500
+directory secrets/mlflow "$mlflow:$mlflow" 0500
+
+secret iris/iris_password "$iris" 32
+secret postgres/postgres_password "$postgres" 40
+secret storage/s3_access_key "$storage" 20
+secret storage/s3_secret_key "$storage" 40
+same mlflow/postgres_password postgres/postgres_password "$mlflow"
+same mlflow/s3_access_key storage/s3_access_key "$mlflow"
+same mlflow/s3_secret_key storage/s3_secret_key "$mlflow"
+
+echo "prepare.sh: $dur is ready"
