@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.objectscript import python_bodies, statuses
-from tests.objectscript.known import KEYWORDS, PERSISTENT, RESERVED_WORDS
+from tests.objectscript.known import FACTS, KEYWORDS, PERSISTENT, RESERVED_WORDS
 from tests.objectscript.syntax import (
     Argument,
     ClassText,
@@ -22,7 +22,6 @@ from tests.objectscript.syntax import (
     first,
     line,
     text,
-    walk,
 )
 from tree_sitter import Node
 
@@ -51,17 +50,19 @@ Rule = Callable[[ClassText, Classes], Iterator[Place]]
 def check(classes: tuple[ClassText, ...]) -> list[Finding]:
     """Ask every rule about every class."""
     known = {each.name: each for each in classes}
-    return [
-        Finding(each.name or each.path.name, where, rule.__name__, what)
-        for each in classes
-        for rule in RULES
-        for where, what in rule(each, known)
-    ]
+    return [finding for each in classes for finding in check_one(each, known)]
+
+
+def check_one(each: ClassText, known: Classes) -> Iterator[Finding]:
+    """Ask every rule about one class among others."""
+    for rule in RULES:
+        for where, what in rule(each, known):
+            yield Finding(each.name or each.path.name, where, rule.__name__, what)
 
 
 def syntax(each: ClassText, _: Classes) -> Iterator[Place]:
     """The file is one class that parses."""
-    for node in errors(each.tree):
+    for node in errors(each):
         yield line(node), f"cannot be read: {text(node)[:60]!r}"
     if not each.name:
         yield 1, "no class definition"
@@ -98,7 +99,7 @@ def no_storage(each: ClassText, _: Classes) -> Iterator[Place]:
 
 def calls(each: ClassText, known: Classes) -> Iterator[Place]:
     """What is called of CT exists and takes that many arguments."""
-    for node in walk(each.tree):
+    for node in each.nodes:
         called = _called(node, each)
         if called is None or not called[0].startswith("CT."):
             continue
@@ -113,13 +114,21 @@ def calls(each: ClassText, known: Classes) -> Iterator[Place]:
             yield from _arguments(node, known[owner].methods()[name], f"{owner}.{name}")
 
 
+def facts(each: ClassText, _: Classes) -> Iterator[Place]:
+    """What is called of IRIS' own classes is on the list of known facts."""
+    for node in each.nodes:
+        owner, name = _called(node, each) or ("CT.", "")
+        if not owner.startswith("CT.") and f"{owner}.{name}" not in FACTS:
+            yield line(node), f"{owner}.{name} is no known fact"
+
+
 def members_of_the_class(each: ClassText, _: Classes) -> Iterator[Place]:
     """`..#PARAMETER` and `..Property` exist in the class."""
     for kind, node_kind in (
         ("parameter", "relative_dot_parameter"),
         ("property", "relative_dot_property"),
     ):
-        for node in walk(each.tree):
+        for node in each.nodes:
             if node.type == node_kind:
                 name = text(first(node, f"{kind}_name"))
                 if name not in each.of_kind(kind):
@@ -219,6 +228,7 @@ RULES: tuple[Rule, ...] = (
     stands_where_it_is_named,
     no_storage,
     calls,
+    facts,
     members_of_the_class,
     required_before_defaults,
     no_reference_into_python,

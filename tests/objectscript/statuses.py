@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from tests.objectscript.known import STATUS_METHODS, STATUS_OF_OBJECTS
+from tests.objectscript.known import FACTS, STATUS_OF_OBJECTS
 from tests.objectscript.syntax import ClassText, Member, ancestors, first, line, text, walk
 from tree_sitter import Node
 
@@ -51,7 +51,8 @@ def _status_method(node: Node, each: ClassText, known: Mapping[str, ClassText]) 
     if owner in known:
         found = known[owner].methods().get(method)
         return method if found is not None and found.type.name == "%Status" else None
-    return f"{owner}.{method}" if method in STATUS_METHODS.get(owner, ()) else None
+    fact = FACTS.get(f"{owner}.{method}")
+    return f"{owner}.{method}" if fact is not None and fact.gives_status else None
 
 
 def _is_relative(node: Node) -> bool:

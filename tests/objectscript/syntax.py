@@ -84,15 +84,20 @@ class ClassText:
         return _PARSER.parse(self.source.encode()).root_node
 
     @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes of the tree, in the order of the text."""
+        return tuple(walk(self.tree))
+
+    @cached_property
     def name(self) -> str:
         """Name of the class; empty if the file has none."""
-        heads = [text(node) for node in walk(self.tree) if _is_head(node)]
+        heads = [text(node) for node in self.nodes if _is_head(node)]
         return heads[0] if heads else ""
 
     @cached_property
     def extends(self) -> tuple[str, ...]:
         """Names of the classes that it extends."""
-        found = (node for node in walk(self.tree) if node.type == "class_extends")
+        found = (node for node in self.nodes if node.type == "class_extends")
         return tuple(
             text(child) for node in found for child in node.children if child.type == "class_name"
         )
@@ -105,7 +110,7 @@ class ClassText:
     @cached_property
     def members(self) -> tuple[Member, ...]:
         """All members in their order."""
-        return tuple(_member(node) for node in walk(self.tree) if node.type in _KINDS)
+        return tuple(_member(node) for node in self.nodes if node.type in _KINDS)
 
     def methods(self) -> dict[str, Member]:
         """Methods and class methods by name."""
@@ -138,9 +143,9 @@ def line(node: Node) -> int:
     return node.start_point[0] + 1
 
 
-def errors(node: Node) -> Iterator[Node]:
+def errors(each: ClassText) -> Iterator[Node]:
     """Give the places where the parser found no sense."""
-    return (each for each in walk(node) if each.type == "ERROR" or each.is_missing)
+    return (node for node in each.nodes if node.type == "ERROR" or node.is_missing)
 
 
 def ancestors(node: Node) -> Iterator[Node]:
