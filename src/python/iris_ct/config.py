@@ -60,6 +60,23 @@ class Settings(BaseSettings):
     processes: bool = Field(
         False, description="Run every item of the production in its own operating-system process."
     )
+    api_host: str = Field(
+        "127.0.0.1",
+        description="Address on which 'ct up' serves iop's REST interface; others than loopback "
+        "need a password.",
+    )
+    api_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        None,
+        description="Port of the REST interface, 0 for any free one; default: it is not served.",
+    )
+    api_password_file: Path | None = Field(
+        None,
+        description="File with the password of the REST interface; default none, on loopback only.",
+    )
+    api_migrate: bool = Field(
+        False,
+        description="Take productions by 'iop --migrate' and run their code; needs the password.",
+    )
     settle_s: Annotated[float, Field(ge=0)] = Field(
         1.0, description="Seconds without a change after which an inbox file counts as complete."
     )
@@ -111,6 +128,33 @@ class Settings(BaseSettings):
         if not self.environment:
             return None
         return Path("deploy", "default-settings", f"{self.environment}.json").resolve()
+
+    @cached_property
+    def production_dir(self) -> Path:
+        """Folder of the productions that were uploaded."""
+        return self.root / "production"
+
+    @cached_property
+    def api_password(self) -> str:
+        """Password of the REST interface, empty for none.
+
+        Raises
+        ------
+        ConfigError
+            If its file cannot be read or holds none.
+        """
+        path = self.api_password_file
+        if path is None:
+            return ""
+        try:
+            password = path.expanduser().read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(
+                f"CT_API_PASSWORD_FILE {path} cannot be read: {error.strerror}."
+            ) from error
+        if not password:
+            raise ConfigError(f"CT_API_PASSWORD_FILE {path} is empty; write a password into it.")
+        return password
 
     @cached_property
     def who(self) -> str:

@@ -11,12 +11,18 @@ from typing import Any
 from iris_ct.bootstrap import Parts
 from iris_ct.core.errors import StoreError
 from iris_ct.host import (
+    DefaultSetting,
     Host,
     HostClient,
+    HostKeeper,
     HostLockedError,
     RequestFailedError,
     RequestTimeoutError,
+    UploadCheck,
+    Uploads,
+    load_production,
     read_defaults,
+    wakes_of,
 )
 
 PRODUCTION = "iris_ct.production:production"
@@ -24,6 +30,8 @@ DOOR = "Requests"
 
 # Seconds between two wake-ups of the items without a job of their own; a task does it on IRIS.
 WAKES = {"Schedule": 20.0}
+
+_HOW_TO_ALLOW = "Set CT_API_MIGRATE=1 and CT_API_PASSWORD_FILE, and start it again."
 
 # Seconds between two looks whether somebody still runs the production.
 _LOOK_S = 2.0
@@ -105,44 +113,102 @@ class OwnHost:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._host: Host | None = None
+        self._keeper: HostKeeper | None = None
 
     @property
     def is_running(self) -> bool:
         """True between `start` and `stop`."""
-        return self._host is not None
+        return self._keeper is not None
 
     def start(self) -> None:
         """Run the production, unless somebody else has just begun to."""
-        if self._host is not None:
+        if self._keeper is not None:
             return
-        host = make_host(self._parts)
+        keeper = make_keeper(self._parts)
         with suppress(HostLockedError):
-            host.start()
-            self._host = host
+            keeper.start()
+            self._keeper = keeper
 
     def stop(self) -> None:
         """Stop it, if it was started."""
-        if self._host is not None:
-            self._host.stop()
-            self._host = None
+        if self._keeper is not None:
+            self._keeper.stop()
+            self._keeper = None
 
 
-def make_host(parts: Parts) -> Host:
-    """Make the host of a home; it is not started yet."""
+def make_keeper(parts: Parts) -> HostKeeper:
+    """Make what keeps the host of a home: its own production, or the one uploaded last."""
+    return HostKeeper(lambda reference: make_host(parts, reference), _uploads(parts))
+
+
+def make_host(parts: Parts, reference: str | None = None) -> Host:
+    """Make the host of a home; it is not started yet.
+
+    Parameters
+    ----------
+    parts : Parts
+        The home.
+    reference : str, optional
+        ``module:attribute`` of another production than the product's own.
+    """
     settings = parts.settings
     settings.lock_path.parent.mkdir(parents=True, exist_ok=True)
-    defaults = settings.default_settings_path
+    wakes = WAKES if reference is None else wakes_of(load_production(reference), WAKES)
     return Host(
-        PRODUCTION,
+        reference or PRODUCTION,
         store_url=settings.database_url,
         lock_path=settings.lock_path,
         replay=settings.replay,
         processes=settings.processes,
         synchronous=settings.synchronous,
-        wakes=WAKES,
-        defaults=read_defaults(defaults) if defaults else (),
+        wakes=wakes,
+        defaults=_defaults(parts),
     )
+
+
+def _uploads(parts: Parts) -> Uploads | None:
+    """Give where uploaded productions are, if their code may run here."""
+    if not parts.settings.api_migrate:
+        return None
+    folder = parts.settings.production_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    return Uploads(folder, UploadCheck(WAKES, _defaults(parts)))
+
+
+def _defaults(parts: Parts) -> tuple[DefaultSetting, ...]:
+    path = parts.settings.default_settings_path
+    return read_defaults(path) if path else ()
+
+
+@contextmanager
+def served(parts: Parts, keeper: HostKeeper) -> Iterator[str | None]:
+    """Serve iop's REST interface for the time of the block, if the settings give it a port.
+
+    Yields
+    ------
+    str or None
+        What IOP_URL must be.
+
+    Raises
+    ------
+    HostError
+        If it would be open to others without a password, or the port is taken.
+    """
+    settings = parts.settings
+    if settings.api_port is None:
+        yield None
+        return
+    from iris_ct.host.rest import make_app
+    from iris_ct.host.rest_server import RestServer, check_exposure
+
+    check_exposure(settings.api_host, password=settings.api_password)
+    with host_client(parts) as client:
+        app = make_app(keeper, client, password=settings.api_password, how_to_allow=_HOW_TO_ALLOW)
+        server = RestServer(app, host=settings.api_host, port=settings.api_port)
+        try:
+            yield server.url
+        finally:
+            server.close()
 
 
 @contextmanager

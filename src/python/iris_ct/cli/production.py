@@ -21,7 +21,13 @@ _LOOK_S = 0.1
 _PATIENCE_S = 1.0
 
 
-def up(*, processes: bool = False, no_replay: bool = False, home: Home = HOME) -> int:
+def up(
+    *,
+    processes: bool = False,
+    no_replay: bool = False,
+    api: str | None = None,
+    home: Home = HOME,
+) -> int:
     """Run the production in the foreground until it is stopped.
 
     Ctrl-C, SIGTERM or 'ct down' let it finish what is short and stop it; what is unfinished is
@@ -33,6 +39,8 @@ def up(*, processes: bool = False, no_replay: bool = False, home: Home = HOME) -
         Run every item in an operating-system process of its own, as IRIS does.
     no_replay
         Run an interrupted handler again from its start instead of replaying what it had sent.
+    api
+        Serve iop's REST interface on [HOST:]PORT; 0 takes a free port. Default CT_API_PORT.
     """
     home.choose()
     # The items read their settings themselves, in whatever process they run.
@@ -40,27 +48,43 @@ def up(*, processes: bool = False, no_replay: bool = False, home: Home = HOME) -
         os.environ["CT_PROCESSES"] = "1"
     if no_replay:
         os.environ["CT_REPLAY"] = "0"
-    from iris_ct.embedded import make_host
+    if api is not None:
+        _choose_api(api)
+    from iris_ct.embedded import make_keeper, served
 
     parts = home.parts()
-    host = make_host(parts)
-    host.start()
-    try:
-        show_lines(
-            [
-                f"The production runs as process {os.getpid()} on {socket.gethostname()}, "
-                f"home {parts.home}.",
-                f"Drop files into {parts.home / 'inbox'}/MODEL/, labels into MODEL/labels/; "
-                "or: ct ingest MODEL FILE",
-                f"Model files: {parts.settings.models_dir}. Stop with Ctrl-C or: ct down",
-            ]
-        )
-        _until_signal()
-        show_lines(["Stopping: what is unfinished is kept and goes on with the next start."])
-    finally:
-        host.stop()
+    keeper = make_keeper(parts)
+    with served(parts, keeper) as url:
+        keeper.start()
+        try:
+            _show_up(parts, url)
+            _until_signal()
+            show_lines(["Stopping: what is unfinished is kept and goes on with the next start."])
+        finally:
+            keeper.stop()
     show_lines(["Stopped."])
     return 0
+
+
+def _choose_api(api: str) -> None:
+    """Let the settings say where the REST interface is."""
+    host, _, port = api.rpartition(":")
+    os.environ["CT_API_PORT"] = port
+    if host:
+        os.environ["CT_API_HOST"] = host.strip("[]")
+
+
+def _show_up(parts: Any, url: str | None) -> None:
+    lines = [
+        f"The production runs as process {os.getpid()} on {socket.gethostname()}, "
+        f"home {parts.home}.",
+        f"Drop files into {parts.home / 'inbox'}/MODEL/, labels into MODEL/labels/; "
+        "or: ct ingest MODEL FILE",
+        f"Model files: {parts.settings.models_dir}. Stop with Ctrl-C or: ct down",
+    ]
+    if url is not None:
+        lines.append(f"iop reaches it with IOP_URL={url}")
+    show_lines(lines)
 
 
 def down(*, timeout_s: float = 60.0, options: Options = OPTIONS) -> int:

@@ -20,12 +20,16 @@ from iris_ct.host.errors import (
     StoreError,
     TargetUnknownError,
     UnsupportedError,
+    UploadError,
 )
 from iris_ct.host.host import Host
+from iris_ct.host.keeper import HostKeeper
 from iris_ct.host.lock import HolderInfo
-from iris_ct.host.plan import HostPlan, ItemSpec
+from iris_ct.host.plan import HostPlan, ItemSpec, load_production, wakes_of
 from iris_ct.host.records import EventRow, SessionRow, TraceRow
 from iris_ct.host.records import Message as StoredMessage
+from iris_ct.host.upload_check import UploadCheck
+from iris_ct.host.uploads import Upload, Uploads
 
 __all__ = [
     "ComponentStartError",
@@ -36,6 +40,7 @@ __all__ = [
     "Host",
     "HostClient",
     "HostError",
+    "HostKeeper",
     "HostLockedError",
     "HostPlan",
     "HostStoppedError",
@@ -51,5 +56,11 @@ __all__ = [
     "TargetUnknownError",
     "TraceRow",
     "UnsupportedError",
+    "Upload",
+    "UploadCheck",
+    "UploadError",
+    "Uploads",
+    "load_production",
     "read_defaults",
+    "wakes_of",
 ]

@@ -15,7 +15,7 @@ from iris_ct.host.errors import HostError, UnsupportedError
 from iris_ct.host.host import Host
 from iris_ct.host.records import EventRow
 
-_SEVERITIES = {1: "Assert", 2: "Error", 3: "Warning", 4: "Info", 5: "Trace", 6: "Alert"}
+SEVERITIES = {1: "Assert", 2: "Error", 3: "Warning", 4: "Info", 5: "Trace", 6: "Alert"}
 _LOG_INTERVAL_S = 1.0
 
 
@@ -269,7 +269,7 @@ class EmbeddedDirector(iop.DirectorProtocol):
 
 
 def _line(entry: EventRow) -> str:
-    kind = _SEVERITIES.get(entry.severity, str(entry.severity))
+    kind = SEVERITIES.get(entry.severity, str(entry.severity))
     where = f"{entry.source_class}.{entry.source_method}".strip(".")
     session = "" if entry.session_id is None else f" session {entry.session_id}"
     return f"{entry.logged_at} {kind} {entry.item}{session} {where} {entry.content}\n"

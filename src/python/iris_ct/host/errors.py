@@ -6,6 +6,7 @@ The tree::
       PlanError               the production cannot run here: all reasons at once, before anything starts
       HostLockedError         another host runs this store: says who, where and since when
       StoreError              the address or the version of the store is not one the host can use
+      UploadError             an uploaded production is refused: all findings, nothing has changed
       UnsupportedError        IRIS offers it, this host does not; named so that nothing is mocked
       ComponentStartError     on_init of an item failed at start
       TargetUnknownError      a message was addressed to an item that cannot take it
@@ -33,6 +34,10 @@ class HostLockedError(HostError):
 
 class StoreError(HostError):
     """The store's address or version cannot be used."""
+
+
+class UploadError(HostError):
+    """An uploaded production is refused; the text lists every reason."""
 
 
 class UnsupportedError(HostError):

@@ -16,7 +16,7 @@ from iris_ct.host.defaults import ANY, DefaultSetting
 from iris_ct.host.errors import PlanError
 from iris_ct.host.items import ALERT_ITEM, HEEDED_SETTINGS, ItemReader, ItemSpec
 
-__all__ = ["HostPlan", "ItemSpec", "load_production"]
+__all__ = ["HostPlan", "ItemSpec", "load_production", "wakes_of"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,12 @@ def load_production(reference: str) -> iop.Production:
     if not isinstance(found, iop.Production):
         raise PlanError(f"{reference!r} is a {type(found).__name__}. Expected one iop.Production.")
     return found
+
+
+def wakes_of(production: iop.Production, wakes: Mapping[str, float]) -> dict[str, float]:
+    """Give the wakes of those items that a production has."""
+    known = {ref.name for ref in production.items}
+    return {name: seconds for name, seconds in wakes.items() if name in known}
 
 
 def _validate(production: iop.Production) -> list[str]:
