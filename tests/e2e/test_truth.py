@@ -134,3 +134,34 @@ def make_back(home: Home) -> dict[str, int]:
     )
     assert registry.get_alias(MODEL, "champion") == "1"
     return {"n_pending": state.n_pending}
+
+
+def test_a_labels_file_tells_how_many_labels_match_no_row(home: Home) -> None:
+    home.first_model()
+    labels = rentals(day(29), 2).select("slot", "hires")
+    told = home.ingest(labels, kind="labels")
+    assert told["rows"] == 48
+    assert told["text"].endswith("; 24 of the labels match no stored row yet")
+
+
+def test_a_file_without_the_target_says_which_column_may_be_meant(home: Home) -> None:
+    told = home.ingest(rentals(day(0), 2).rename({"hires": "hiers"}))
+    assert "there is no column 'hires', the target, but 'hiers'" in told["text"]
+
+
+def test_a_batch_that_is_held_back_says_why(home: Home) -> None:
+    told = home.ingest(rentals(day(0), 2).with_columns(slot=pl.lit("never")))
+    assert told["outcome"] == "quarantined"
+    assert "not_a_time:slot (48 rows)" in told["text"]
+
+
+def test_one_time_in_the_far_future_does_not_move_the_models_clock(home: Home) -> None:
+    home.first_model()
+    before = home.status()["newest_event"]
+    rows = rentals(day(30), 1).with_row_index("place")
+    late = pl.when(pl.col("place") == 3).then(pl.lit("2999-01-01T00:00:00Z"))
+    told = home.ingest(
+        rows.with_columns(slot=late.otherwise(pl.col("slot").cast(pl.String))).drop("place")
+    )
+    assert "time_in_future:slot (1 rows)" in told["text"]
+    assert before < home.status()["newest_event"] < "2900"

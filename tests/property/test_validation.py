@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from iris_ct.adapters.sources.files import RowSource, open_rows
@@ -161,6 +161,7 @@ def test_a_csv_and_a_parquet_export_of_one_table_are_the_same_rows(
     st.integers(1, 5),
     st.booleans(),
 )
+@example([["", "", ""]], "\t", "\n", 1, False)
 def test_what_the_standard_library_writes_is_read_back(
     tmp_path: Path,
     table: list[list[str]],

@@ -131,6 +131,16 @@ def test_without_event_time_a_corrected_row_stays_where_its_key_first_arrived(
     assert truths(store, spec, "then", as_of_seq=1) == [(0, 0, 1.0), (1, 1, 2.0)]
 
 
+def test_a_row_sent_again_without_its_target_keeps_it(store: SqlStore) -> None:
+    spec = specification()
+    add_rows(store, spec, [Row("a", 1, 10.0), Row("b", 2, 20.0)])
+    add_rows(store, spec, [Row("a", 1, features={"x": 5.0})])
+    add_rows(store, spec, [Row("b", 3)])
+    snapshot = store.snapshots.cut(spec, snapshot_id="s", as_of_seq=3, from_position=None, horizon=9)
+    rows = store.snapshots.read(snapshot, ["_position", "x", "y"]).rows()
+    assert rows == [(1, 5.0, 10.0)], "b has moved, so its old target is not that of the new row"
+
+
 def test_keep_lets_the_oldest_row_stand(store: SqlStore) -> None:
     spec = specification(on_duplicate="keep")
     add_rows(store, spec, [Row("a", 1, 1.0), Row("b", 2, 2.0)])

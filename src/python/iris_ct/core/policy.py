@@ -29,6 +29,11 @@ class DataPolicy(Policy):
     max_bad_share: Share = Field(
         0.10, description="Share of bad rows above which the whole batch is quarantined."
     )
+    max_ahead: Span | None = Field(
+        None,
+        description="How far an event time may lie ahead of the clock; later ones are bad, since "
+        "they would move the model's time. Default 1d; not for models without event_time.",
+    )
 
 
 class DriftPolicy(Policy):

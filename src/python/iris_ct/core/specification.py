@@ -201,6 +201,7 @@ class Specification(BaseModel):
     def _spans_fit_the_clock(self) -> Self:
         spans = {
             "label_delay": self.label_delay,
+            "data.max_ahead": self.data.max_ahead,
             "trigger.cooldown": self.trigger.cooldown,
             "drift.cell": self.drift.cell,
             "gate.block": self.gate.block,
@@ -209,6 +210,8 @@ class Specification(BaseModel):
         for where, span in spans.items():
             if span is None or span == "all":
                 continue
+            if where == "data.max_ahead" and self.event_time is None:
+                raise ValueError("data.max_ahead is for models with event_time only")
             if is_rows(span) == (self.event_time is not None):
                 wanted = (
                     "a row count such as '5000 rows'" if self.event_time is None else "a duration"
@@ -250,6 +253,11 @@ class Specification(BaseModel):
         return ("90d", "180d", "365d", "all")
 
     @property
+    def max_ahead(self) -> str | None:
+        """How far an event time may lie ahead of the clock; None without event times."""
+        return (self.data.max_ahead or "1d") if self.event_time else None
+
+    @property
     def cooldown(self) -> str:
         """Event time between two retrainings."""
         return self.trigger.cooldown or ("1d" if self.event_time else "100 rows")
@@ -270,7 +278,10 @@ class Specification(BaseModel):
 
     def content(self) -> dict[str, Any]:
         """Give the specification as plain JSON values."""
-        return self.model_dump(mode="json")
+        content = self.model_dump(mode="json")
+        if self.data.max_ahead is None:
+            del content["data"]["max_ahead"]
+        return content
 
     def to_json(self) -> str:
         """Give the specification as canonical JSON."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
 
 from iris_ct.core.audit import Severity
-from iris_ct.core.dataset.batch import BatchKind, BatchState
-from iris_ct.core.dataset.issues import ValidationReport
+from iris_ct.core.dataset.batch import KEY, Batch, BatchKind, BatchState
+from iris_ct.core.dataset.issues import EXTRA_COLUMN, TARGET_ABSENT, ValidationReport
 from iris_ct.core.dataset.validation import (
     PLACE,
     LabelValidator,
@@ -22,6 +24,7 @@ from iris_ct.core.errors import ConfigError, DataError
 from iris_ct.core.specification import Specification
 from iris_ct.flow.count import ChunkCounter
 from iris_ct.flow.identify import audit_event, decision_id
+from iris_ct.flow.serve import known_classes
 from iris_ct.flow.specify import current_specification
 from iris_ct.ports import (
     BatchWriter,
@@ -31,6 +34,9 @@ from iris_ct.ports import (
     RowSource,
     Store,
 )
+
+# Enough to see what is wrong with a file, few enough for a log line.
+_REASONS_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def _store(
         inbox.open(arrival.path) as source,
         store.batches.writer(specification, arrival.batch_kind) as writer,
     ):
-        pass_ = _Pass(arrival, specification, writer, store)
+        pass_ = _Pass(arrival, specification, writer, store, clock.now())
         report = pass_.part(source)
         earlier = store.batches.find(arrival.model, source.fingerprint)
         if earlier is not None:
@@ -117,7 +123,7 @@ def _store(
         inbox.open(arrival.path) as source,
         store.batches.writer(specification, arrival.batch_kind) as writer,
     ):
-        pass_ = _Pass(arrival, specification, writer, store)
+        pass_ = _Pass(arrival, specification, writer, store, clock.now())
         report = pass_.hold(source)
         return pass_.commit("quarantined", source.fingerprint, report, clock)
 
@@ -126,18 +132,27 @@ class _Pass:
     """One reading of a file into one writer."""
 
     def __init__(
-        self, arrival: Arrival, specification: Specification, writer: BatchWriter, store: Store
+        self,
+        arrival: Arrival,
+        specification: Specification,
+        writer: BatchWriter,
+        store: Store,
+        now: datetime,
     ) -> None:
         self._arrival, self._specification = arrival, specification
         self._writer, self._store = writer, store
         self._n_rows = 0
+        self._n_unmatched = 0
         self._summary: bytes | None = None
+        classes = known_classes(specification, store)
         self._validator: RowValidator | LabelValidator = (
-            LabelValidator(specification)
+            LabelValidator(specification, classes=classes)
             if arrival.kind == "labels"
             else RowValidator(
                 specification,
                 known_keys=lambda keys: store.batches.known_keys(specification.name, keys),
+                classes=classes,
+                now=now,
             )
         )
 
@@ -183,14 +198,7 @@ class _Pass:
                     actor=arrival.actor,
                     at=clock.now(),
                 )
-            what = "labels" if arrival.kind == "labels" else "rows"
-            text = (
-                f"{arrival.source}: {batch.n_rows} {what} stored as {batch.batch_id}"
-                if state == "stored"
-                else f"{arrival.source}: all {report.n_rows} rows held back as {batch.batch_id}"
-            )
-            if state == "stored" and report.n_bad:
-                text += f", {report.n_bad} held back"
+            text = f"{arrival.source}: {self._told(batch, state, report)}"
             stored = Stored(
                 state,
                 batch.batch_id,
@@ -201,8 +209,28 @@ class _Pass:
             )
             return _record(arrival, stored, report, self._store, clock)
 
+    def _told(self, batch: Batch, state: BatchState, report: ValidationReport) -> str:
+        """Say what became of the rows, and what a person would want to know about them."""
+        if state == "quarantined":
+            return f"all {report.n_rows} rows held back as {batch.batch_id}: {_worst(report)}"
+        what = "labels" if self._arrival.kind == "labels" else "rows"
+        said = f"{batch.n_rows} {what} stored as {batch.batch_id}"
+        if report.n_bad:
+            said += f", {report.n_bad} held back: {_worst(report)}"
+        if self._n_unmatched:
+            said += f"; {self._n_unmatched} of the labels match no stored row yet"
+        meant = _meant_target(report, self._specification)
+        if meant is not None:
+            said += (
+                f"; there is no column {self._specification.target!r}, the target, but {meant!r}: "
+                "is the name misspelt?"
+            )
+        return said
+
     def _write(self, good: pl.DataFrame, counter: ChunkCounter) -> None:
         if self._arrival.kind == "labels":
+            known = self._store.batches.known_keys(self._specification.name, good[KEY])
+            self._n_unmatched += int((~known).sum())
             self._writer.write_rows(good.drop(PLACE))
             return
         rows = stored_rows(
@@ -214,6 +242,20 @@ class _Pass:
         self._n_rows += rows.height
         counter.add(rows)
         self._writer.write_rows(rows)
+
+
+def _worst(report: ValidationReport) -> str:
+    """Name the most frequent reasons of a report."""
+    reasons = [f"{reason} ({n} rows)" for reason, n in report.reasons.items()]
+    return ", ".join(reasons[:_REASONS_TOLD]) + (", ..." if len(reasons) > _REASONS_TOLD else "")
+
+
+def _meant_target(report: ValidationReport, specification: Specification) -> str | None:
+    """Find the column that the target's name may be a misspelling of."""
+    if not any(issue.code == TARGET_ABSENT for issue in report.issues):
+        return None
+    unused = [issue.column for issue in report.issues if issue.code == EXTRA_COLUMN]
+    return next(iter(get_close_matches(specification.target, unused, n=1)), None)
 
 
 def _identifier(arrival: Arrival) -> str:

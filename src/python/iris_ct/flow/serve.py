@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -71,9 +72,29 @@ def load_version(version: ModelVersion, *, store: Store) -> LoadedModel:
     """Load a version from its files, after their digest was checked; MLflow is not asked."""
     directory = store.models.files(version)
     specification = store.specifications.get(version.spec_digest)
-    encoding = FeatureEncoding.from_json((directory / "encoding.json").read_text("utf-8"))
+    encoding = _encoding(directory)
     text = (directory / "model.txt").read_text("utf-8")
     return LoadedModel(version, specification, Predictor(text, encoding, specification))
+
+
+def known_classes(specification: Specification, store: Store) -> tuple[str, ...]:
+    """Give the two classes of a binary target once a champion has learned them, else nothing.
+
+    A third one is a slip of the pen: it must not reach a training, which could not end.
+    """
+    if specification.task != "binary":
+        return ()
+    champion = store.models.champion(specification.name)
+    if champion is None:
+        return ()
+    version = store.models.get(specification.name, champion.version)
+    if not specification.predicts_like(store.specifications.get(version.spec_digest)):
+        return ()
+    return _encoding(store.models.files(version)).classes
+
+
+def _encoding(directory: Path) -> FeatureEncoding:
+    return FeatureEncoding.from_json((directory / "encoding.json").read_text("utf-8"))
 
 
 class Champions:

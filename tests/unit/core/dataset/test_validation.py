@@ -376,6 +376,38 @@ def test_event_time_may_be_a_feature_as_well() -> None:
     assert reasons(chunk) == {2: ["not_a_time:at"]}
 
 
+def test_an_event_time_too_far_ahead_of_the_clock_is_bad() -> None:
+    spec = specification(event_time="at", data={"max_ahead": "2h"})
+    frame = pl.DataFrame(
+        {
+            "at": ["2024-01-01T14:00", "2024-01-01T14:01", "2204-01-01"],
+            "n": ["1"] * 3,
+            "y": ["1"] * 3,
+        }
+    )
+    noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    chunk = RowValidator(spec, now=noon).validate(frame, first_place=1)
+    assert reasons(chunk) == {2: ["time_in_future:at"], 3: ["time_in_future:at"]}
+    assert RowValidator(spec).validate(frame, first_place=1).bad.is_empty()
+
+
+def test_a_day_ahead_is_allowed_unless_the_model_says_otherwise() -> None:
+    spec = specification(event_time="at")
+    frame = pl.DataFrame({"at": ["2024-01-02", "2024-01-03"], "n": ["1"] * 2, "y": ["1"] * 2})
+    noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    assert list(reasons(RowValidator(spec, now=noon).validate(frame, first_place=1))) == [2]
+
+
+def test_a_third_class_is_bad_once_two_are_known() -> None:
+    spec = specification(task="binary", key="id")
+    frame = pl.DataFrame({"id": ["a", "b", "c"], "n": ["1"] * 3, "y": ["yes", "Yess", None]})
+    classes = ("no", "yes")
+    rows = RowValidator(spec, classes=classes).validate(frame, first_place=1)
+    assert reasons(rows) == {2: ["bad_target:y"]}
+    labels = LabelValidator(spec, classes=classes).validate(frame, first_place=1)
+    assert reasons(labels) == {2: ["bad_target:y"], 3: ["missing_target:y"]}
+
+
 def test_group_and_key_may_be_features_as_well() -> None:
     spec = specification(key="n", group="n")
     chunk = RowValidator(spec).validate(pl.DataFrame({"n": ["7.0"], "y": ["1"]}), first_place=1)

@@ -220,7 +220,8 @@ class CsvBlocks:
 
 def _with_line_end(block: bytes) -> bytes:
     """Give the last block, which may lack its line end; nothing if it is blank."""
-    if not block.strip():
+    # A tab may part empty fields: a line of tabs is a row.
+    if not block.strip(b" \r\n"):
         return b""
     return block if block.endswith(b"\n") else block + b"\n"
 

@@ -1,8 +1,9 @@
 """Which stored rows count, and what their truth is, as of an arrival.
 
 One row per key survives: the newest, or the oldest where the specification keeps the first. Its
-truth is the newest non-null one among its own target and the label files: age is the arrival's
-number, and within a file the last row is the newest. Where the order of arrival is the time, a row
+truth is the newest non-null one among its own target, the label files, and the targets of the rows
+at the same position that it replaces: age is the arrival's number, and within a file the last row
+is the newest. Where the order of arrival is the time, a row
 happened when its key first arrived: a correction does not make it new. Customers' column names
 never reach SQL: columns are addressed by their place.
 """
@@ -184,32 +185,51 @@ class Facts:
 
     def _find_late(self) -> bool:
         """Note, by ordinal, the truths from label files that are newer than the row's own."""
-        if not self._labels or not self._inside:
+        replaced = self._replaced()
+        if not self._inside or not (self._labels or replaced):
             return False
-        rows = self._scan(
-            self._inside, [Wanted(ROW, "int", "r_row"), Wanted(KEY, "key", "r_key"), self._truth]
-        )
-        labels = self._scan(
+        rows = self._scan(self._inside, [*_ORDINAL_AND_KEY, self._truth])
+        scan = self._scan(
             self._labels, [Wanted(ROW, "int", "place"), Wanted(KEY, "key", "r_key"), self._truth]
         )
+        labels = sql(
+            "SELECT place, CAST(NULL AS BIGINT) AS spot, r_key, own, seq FROM ({s})", s=scan
+        )
+        if replaced is not None:
+            labels = sql("{labels} UNION ALL {replaced}", labels=labels, replaced=replaced)
         # Few rows among many labels: do not group the labels of all the others.
         few = 4 * _total(self._inside) < _total(self._labels)
         mine = sql("SEMI JOIN (SELECT r_key FROM ({rows})) USING (r_key)", rows=rows)
         self._run(
-            "CREATE TEMP TABLE label AS SELECT r_key, max(seq) AS label_seq, "
-            "arg_max(own, seq * {places} + place) AS truth "
-            "FROM ({labels}) {mine} WHERE own IS NOT NULL GROUP BY r_key",
+            "CREATE TEMP TABLE label AS SELECT r_key, spot, max(seq) AS label_seq, "
+            "max(seq * {places} + place) AS age, arg_max(own, seq * {places} + place) AS truth "
+            "FROM ({labels}) {mine} WHERE own IS NOT NULL GROUP BY r_key, spot",
             places=_PLACES,
             labels=labels,
             mine=mine if few else Sql(""),
         )
         self._run(
-            "CREATE TEMP TABLE late AS SELECT r_row AS l_row, truth "
+            "CREATE TEMP TABLE late AS SELECT r_row AS l_row, arg_max(truth, age) AS truth "
             "FROM ({rows}) AS r JOIN label USING (r_key) "
-            "WHERE own IS NULL OR label_seq > seq",
+            "WHERE (own IS NULL OR label_seq > seq) AND (spot IS NULL OR spot = r_position) "
+            "GROUP BY r_row",
             rows=rows,
         )
         return bool(self._n_rows("late"))
+
+    def _replaced(self) -> Sql | None:
+        """Give the targets of replaced rows as labels: a row sent again without one keeps it.
+
+        At the same position only, so that a row's truth is the same in every window.
+        """
+        if not self._has_superseded or self._specification.on_duplicate == "keep":
+            return None
+        return sql(
+            "SELECT r_row AS place, {spot} AS spot, r_key, own, seq FROM ({scan}) AS old "
+            "SEMI JOIN superseded ON superseded.s_row = old.r_row",
+            spot=Sql("CAST(NULL AS BIGINT)" if self._stays else "r_position"),
+            scan=self._scan(self._inside, [*_ORDINAL_AND_KEY, self._truth]),
+        )
 
     def _n_rows(self, table: str) -> int:
         [(n_rows,)] = self._run("SELECT count(*) FROM {table}", table=table)

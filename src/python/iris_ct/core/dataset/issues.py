@@ -16,6 +16,7 @@ Code = Literal[
     "known_key",
     "missing_time",
     "not_a_time",
+    "time_in_future",
     "missing_group",
     "missing_value",
     "not_a_number",
@@ -39,6 +40,7 @@ DUPLICATE_KEY: Code = "duplicate_key_in_batch"
 KNOWN_KEY: Code = "known_key"
 MISSING_TIME: Code = "missing_time"
 NOT_A_TIME: Code = "not_a_time"
+TIME_IN_FUTURE: Code = "time_in_future"
 MISSING_GROUP: Code = "missing_group"
 MISSING_VALUE: Code = "missing_value"
 NOT_A_NUMBER: Code = "not_a_number"
@@ -60,6 +62,7 @@ MEANINGS: dict[Code, tuple[Severity, str]] = {
     "known_key": ("error", "a stored row has the same key, and on_duplicate is reject"),
     "missing_time": ("error", "the event time is empty"),
     "not_a_time": ("error", "no date or time as ISO 8601 writes it"),
+    "time_in_future": ("error", "the event time lies further ahead than data.max_ahead allows"),
     "missing_group": ("error", "the group column is empty, so the row cannot be kept together"),
     "missing_value": ("error", "empty, and the feature is not nullable"),
     "not_a_number": ("error", "no number"),
@@ -68,7 +71,7 @@ MEANINGS: dict[Code, tuple[Severity, str]] = {
     "above_maximum": ("error", "more than the feature's max"),
     "not_allowed": ("error", "none of the feature's allowed values"),
     "not_boolean": ("error", "neither true, t, yes, y, 1 nor false, f, no, n, 0"),
-    "bad_target": ("error", "the target is there but is no finite number"),
+    "bad_target": ("error", "the target is there but is no finite number, or a third class"),
     "missing_target": ("error", "a row of a labels file without a label"),
     "ragged_row": ("error", "more or fewer fields than the header has columns"),
     "empty_column": ("warning", "the feature is missing in every row"),

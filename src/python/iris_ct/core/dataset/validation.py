@@ -8,6 +8,7 @@ All issues are collected; an exception is raised only if the columns themselves 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -33,6 +34,7 @@ from iris_ct.core.dataset.parting import (
 )
 from iris_ct.core.dataset.schema import COLUMNS_OF_THE_PRODUCT, check_columns, target_type
 from iris_ct.core.dataset.times import can_be_time, read_times
+from iris_ct.core.span import span_length
 from iris_ct.core.specification import Feature, Specification
 
 __all__ = [
@@ -52,8 +54,15 @@ KnownKeys = Callable[[pl.Series], pl.Series]
 class _Validator:
     """What the three validators share; owned by one caller, used by one thread."""
 
-    def __init__(self, specification: Specification, required: Sequence[str]) -> None:
+    def __init__(
+        self,
+        specification: Specification,
+        required: Sequence[str],
+        *,
+        classes: Sequence[str] = (),
+    ) -> None:
         self.specification = specification
+        self._classes = tuple(classes)
         self.required = tuple(dict.fromkeys(required))
         self._tally = IssueTally()
         self._filled: dict[str, bool] = {}
@@ -163,18 +172,6 @@ class _Validator:
         for code, rows in reading.failures:
             parts.mark(code, column, rows)
 
-    def _read_position(self, parts: Parts) -> None:
-        """Read the event time as microseconds since 1970, UTC."""
-        column = self.specification.event_time
-        if column is None:
-            return
-        reading = read_times(parts.frame[column], time_zone=self.specification.time_zone)
-        for code, rows in reading.failures:
-            parts.mark(code, column, rows)
-        if reading.values.has_nulls():
-            parts.mark(issues.MISSING_TIME, column, reading.values.is_null() & ~reading.failed)
-        parts.columns[POSITION] = reading.values.to_physical()
-
     def _read_key(self, parts: Parts) -> None:
         keys = row_keys(parts.frame, self.specification)
         if keys.has_nulls():
@@ -190,7 +187,11 @@ class _Validator:
             return
         given = parts.frame[name]
         if self.specification.task != "regression":
-            parts.columns[name] = read_categories(given).values
+            said = parts.columns[name] = read_categories(given).values
+            if self._classes:
+                parts.mark(
+                    issues.BAD_TARGET, name, ~said.is_in(self._classes).fill_null(value=True)
+                )
             return
         reading = read_numbers(given)
         parts.columns[name] = reading.values
@@ -207,13 +208,23 @@ class RowValidator(_Validator):
     known_keys : callable, optional
         Tells for keys (str series) whether a stored row has them (bool series); asked only if
         ``on_duplicate`` is ``reject``.
+    classes : sequence of str
+        The two classes of a binary target, once both are known; any other is bad then.
+    now : datetime, optional
+        Event times further ahead of it than ``data.max_ahead`` are bad; None: none is.
     """
 
     def __init__(
-        self, specification: Specification, *, known_keys: KnownKeys | None = None
+        self,
+        specification: Specification,
+        *,
+        known_keys: KnownKeys | None = None,
+        classes: Sequence[str] = (),
+        now: datetime | None = None,
     ) -> None:
-        super().__init__(specification, specification.input_columns)
+        super().__init__(specification, specification.input_columns, classes=classes)
         self._known_keys = known_keys
+        self._latest = _latest_time(specification, now)
         # Only for on_duplicate = reject: eight bytes for each row of the file.
         self._keys_seen = pl.Series(dtype=pl.UInt64)
 
@@ -230,6 +241,21 @@ class RowValidator(_Validator):
                 parts.mark(issues.MISSING_GROUP, group, groups.is_null())
         self._read_features(parts)
         self._read_target(parts)
+
+    def _read_position(self, parts: Parts) -> None:
+        """Read the event time as microseconds since 1970, UTC."""
+        column = self.specification.event_time
+        if column is None:
+            return
+        reading = read_times(parts.frame[column], time_zone=self.specification.time_zone)
+        for code, rows in reading.failures:
+            parts.mark(code, column, rows)
+        if reading.values.has_nulls():
+            parts.mark(issues.MISSING_TIME, column, reading.values.is_null() & ~reading.failed)
+        if self._latest is not None:
+            ahead = (reading.values > self._latest).fill_null(value=False)
+            parts.mark(issues.TIME_IN_FUTURE, column, ahead)
+        parts.columns[POSITION] = reading.values.to_physical()
 
     def _refuse_duplicates(self, parts: Parts) -> None:
         if self.specification.on_duplicate != "reject":
@@ -252,9 +278,10 @@ class LabelValidator(_Validator):
     `RowValidator`'s callers made it: ``<batch id>:<place>``.
     """
 
-    def __init__(self, specification: Specification) -> None:
+    def __init__(self, specification: Specification, *, classes: Sequence[str] = ()) -> None:
         self._key_columns = specification.key or (KEY,)
-        super().__init__(specification, (*self._key_columns, specification.target))
+        required = (*self._key_columns, specification.target)
+        super().__init__(specification, required, classes=classes)
 
     def _read(self, parts: Parts) -> None:
         if self.specification.key:
@@ -306,6 +333,13 @@ def stored_rows(
     keys = good[KEY] if specification.key else place_keys(batch_id, good[PLACE])
     rest = good.drop(PLACE, POSITION, KEY, strict=False)
     return pl.DataFrame([rows, position, keys, *rest.get_columns()])
+
+
+def _latest_time(specification: Specification, now: datetime | None) -> datetime | None:
+    """Give the latest event time that is not ahead of the clock for no good reason."""
+    if now is None or specification.max_ahead is None:
+        return None
+    return now + timedelta(microseconds=span_length(specification.max_ahead))
 
 
 def _check_rules(parts: Parts, feature: Feature, reading: Reading) -> None:
