@@ -9,6 +9,7 @@ from tests.e2e.homes import MODEL, Home
 from tests.factories import RENTALS, day, rentals
 
 from iris_ct import procedures
+from iris_ct.core.errors import SpecificationError
 from iris_ct.flow.conclude import conclude
 from iris_ct.flow.decide import Wish, decide_retraining
 from iris_ct.flow.evaluate import judge_challenger
@@ -60,6 +61,16 @@ def test_another_target_is_judged_against_the_baseline_and_no_served_error_is_to
     gate = home.decisions("gate")[-1]["numbers"]
     assert (gate["kind"], gate["champion"]) == ("first", None)
     assert home.status()["champion"]["version"] == 2
+
+
+@pytest.mark.parametrize("key", ["key", "event_time"])
+def test_what_identifies_or_orders_stored_rows_cannot_change(home: Home, key: str) -> None:
+    home.ingest(rentals(day(0), 2))
+    change_model(home, f'{key} = "slot"\n', "")
+    with pytest.raises(SpecificationError, match=f"changes {key}, but 48 rows are stored"):
+        home.ingest(rentals(day(2), 2))
+    change_model(home, f'{key} = "slot"\n', f'{key} = "slot"\n')
+    assert home.ingest(rentals(day(4), 2))["outcome"] == "stored"
 
 
 def test_a_rollback_during_a_cycle_is_not_overruled_by_its_end(make_home: MakeHome) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from iris_ct.core.decision import Decision
-from iris_ct.core.errors import UnknownModelError
+from iris_ct.core.errors import SpecificationError, UnknownModelError
 from iris_ct.core.specification import Specification, changed_keys
 from iris_ct.core.training.recipe import forces_retraining
 from iris_ct.flow.identify import audit_event, decision_id
 from iris_ct.ports import Clock, ModelFiles, Store
+
+# What identifies rows, and what orders them.
+_FOOTING = ("key", "event_time")
 
 
 def current_specification(
@@ -22,7 +25,7 @@ def current_specification(
     UnknownModelError
         If there is neither a file nor a record.
     SpecificationError
-        If the file breaks a rule.
+        If the file breaks a rule, or changes what identifies or orders rows that are stored.
     """
     recorded = store.specifications.newest(model)
     written = files.read(model)
@@ -31,8 +34,29 @@ def current_specification(
             raise _unknown(model, files, store)
         return recorded
     if recorded is None or recorded.digest != written.digest:
+        if recorded is not None:
+            _check_rows_fit(recorded, written, store)
         _record(recorded, written, store=store, clock=clock, actor=actor)
     return written
+
+
+def _check_rows_fit(before: Specification, after: Specification, store: Store) -> None:
+    """Refuse what would put stored rows and new ones on two different footings."""
+    changed = [name for name in _FOOTING if getattr(before, name) != getattr(after, name)]
+    if not changed:
+        return
+    n_rows = store.batches.counts(after.name).rows
+    if n_rows:
+        raise SpecificationError(
+            f"models/{after.name}.toml changes {' and '.join(changed)}, but {n_rows} rows are stored "
+            f"under {', '.join(_said(name, before) for name in changed)}: old and new rows could "
+            "not be told apart or put in order. Change it back, or give the model a new name."
+        )
+
+
+def _said(name: str, specification: Specification) -> str:
+    value = getattr(specification, name)
+    return f"{name} = {list(value) if isinstance(value, tuple) else value!r}"
 
 
 def _record(
