@@ -78,7 +78,8 @@ same() {
 
 umask 077
 
-own "$dur" "$person:$iris" u+rwx,g+rwx,o+x
+# Sticky: whoever may write here moves or removes only what is theirs.
+own "$dur" "$person:$iris" u+rwx,g+rwx,o+x,+t
 
 for place in iconfig archive quarantine store artifacts log; do for_iris "$place"; done
 shared models
