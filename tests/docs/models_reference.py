@@ -19,7 +19,7 @@ from iris_ct.core.specification import Feature, Specification
 PAGE = Path(__file__).parents[2] / "docs/models.md"
 BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
 
-_GROUPS = ("data", "drift", "trigger", "training", "gate", "retention")
+_GROUPS = ("data", "drift", "trigger", "training", "gate", "retention", "source", "scoring")
 _NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "table"}
 
 
@@ -28,7 +28,8 @@ def reference() -> str:
     top = {n: f for n, f in Specification.model_fields.items() if n not in _GROUPS}
     parts = [_table("Top of the file", top), _table("`[features]`: each line", Feature)]
     for name in _GROUPS:
-        group = Specification.model_fields[name].annotation
+        annotation = Specification.model_fields[name].annotation
+        group = next(iter(get_args(annotation)), annotation)
         assert isinstance(group, type)
         assert issubclass(group, BaseModel)
         parts.append(_table(f"`[{name}]`: {(group.__doc__ or '').strip()}", group))

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iris_ct.config import Settings, load_settings
 from iris_ct.flow.serve import Champions
@@ -18,9 +19,16 @@ from iris_ct.ports import (
     ModelFiles,
     ModelRegistry,
     PredictionWriter,
+    SourceFiles,
     Store,
+    Tables,
     Trainer,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from iris_ct.adapters.store import SqlStore
 
 
 class SystemClock:
@@ -45,6 +53,8 @@ class Parts:
     registry: ModelRegistry
     console: ConsoleLog
     champions: Champions
+    tables: Tables
+    source_files: SourceFiles
 
     def prediction_file(self, path: Path) -> PredictionWriter:
         """Give a destination for predictions."""
@@ -81,6 +91,7 @@ def build(settings: Settings) -> Parts:
     from iris_ct.adapters.registry.mlflow_registry import MlflowRegistry
     from iris_ct.adapters.sources.inbox import Inbox as InboxFolders
     from iris_ct.adapters.sources.model_files import FolderModelFiles
+    from iris_ct.adapters.sources.source_files import FolderSourceFiles
     from iris_ct.adapters.store import SqlStore
     from iris_ct.adapters.telemetry.console_log import MessagesLog
     from iris_ct.adapters.telemetry.logs import configure_logs
@@ -107,4 +118,17 @@ def build(settings: Settings) -> Parts:
         registry=MlflowRegistry(settings.tracking_uri, timeout_s=settings.mlflow_timeout_s),
         console=MessagesLog(home, event_name=settings.audit_event or None),
         champions=Champions(store),
+        tables=_tables(store),
+        source_files=FolderSourceFiles(home),
     )
+
+
+def _tables(store: SqlStore) -> Tables:
+    """Read tables in the store's own database, or in another by its URL."""
+    from iris_ct.adapters.sources.sql_tables import SqlTables, sqlite_reader
+    from iris_ct.adapters.store.engine import Database
+
+    def connect(url: str) -> Engine:
+        return (sqlite_reader(url) or Database(url).engine) if url else store.engine
+
+    return SqlTables(connect)

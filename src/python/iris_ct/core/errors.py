@@ -6,6 +6,7 @@
       ConfigError                 fix a setting or a model file and start again
         SpecificationError        fix models/<name>.toml; names key, value and what is allowed
         UnknownModelError         the name is no model of this home
+        SourceError               a declared table is not there, or not as the model file says
       DataError                   quarantine the batch or refuse the file
         SchemaMismatchError       columns are missing
         UnreadableFileError       the file is no CSV, gzip CSV or Parquet, or is damaged
@@ -22,6 +23,7 @@
         IntegrityError            a stored fact is not what its digest says
       TransientError              try again later
         StoreUnavailableError
+        SourceUnavailableError    the database of a declared table does not answer
         RegistryUnavailableError
 
 Exit codes and HTTP status codes are tables at the edges, never attributes here.
@@ -44,6 +46,10 @@ class SpecificationError(ConfigError):
 
 class UnknownModelError(ConfigError):
     """There is no model of that name."""
+
+
+class SourceError(ConfigError):
+    """A declared table cannot be read as the model file says."""
 
 
 class DataError(CTError):
@@ -108,6 +114,10 @@ class TransientError(CTError):
 
 class StoreUnavailableError(TransientError):
     """The database does not answer."""
+
+
+class SourceUnavailableError(TransientError):
+    """The database of a declared table does not answer."""
 
 
 class RegistryUnavailableError(TransientError):

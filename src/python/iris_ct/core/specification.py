@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
@@ -32,6 +32,7 @@ from iris_ct.core.policy import (
     TrainingPolicy,
     TriggerPolicy,
 )
+from iris_ct.core.source import ScoringPolicy, SourcePolicy
 from iris_ct.core.span import Span, is_rows
 
 Task = Literal["regression", "binary", "multiclass"]
@@ -42,6 +43,9 @@ DatetimePart = Literal[
 
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 RESERVED_COLUMNS = frozenset({"_row", "_position", "_key"})
+
+# Tables that a model file need not have, and that older contents do not know.
+_LATER = frozenset({"source", "scoring"})
 
 # How a wrong or empty [features] shows itself.
 _NO_FEATURES = frozenset({"too_short", "tuple_type", "model_type"})
@@ -135,6 +139,8 @@ class Specification(BaseModel):
     training: TrainingPolicy = TrainingPolicy()
     gate: GatePolicy = GatePolicy()
     retention: RetentionPolicy = RetentionPolicy()
+    source: SourcePolicy | None = None
+    scoring: ScoringPolicy | None = None
 
     @field_validator("name")
     @classmethod
@@ -277,11 +283,15 @@ class Specification(BaseModel):
         return (self.task, self.target) == (other.task, other.target)
 
     def content(self) -> dict[str, Any]:
-        """Give the specification as plain JSON values."""
+        """Give the specification as plain JSON values.
+
+        Tables that came after the first release are there only if they were said, so that a
+        model file without them keeps its digest.
+        """
         content = self.model_dump(mode="json")
         if self.data.max_ahead is None:
             del content["data"]["max_ahead"]
-        return content
+        return {k: v for k, v in content.items() if k not in _LATER or v is not None}
 
     def to_json(self) -> str:
         """Give the specification as canonical JSON."""
@@ -380,11 +390,13 @@ def _allowed_keys(loc: Sequence[str | int]) -> list[str]:
     if loc[0] == "features":
         return list(Feature.model_fields)
     group = Specification.model_fields[str(loc[0])].annotation
-    fields = getattr(group, "model_fields", {})
-    return list(fields)
+    for kind in (group, *get_args(group)):
+        if fields := getattr(kind, "model_fields", {}):
+            return list(fields)
+    return []
 
 
 def changed_keys(before: Specification, after: Specification) -> set[str]:
     """Name the top-level keys in which two specifications differ."""
     old, new = before.content(), after.content()
-    return {key for key in new if old.get(key) != new[key]}
+    return {key for key in {*old, *new} if old.get(key) != new.get(key)}

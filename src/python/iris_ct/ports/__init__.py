@@ -28,6 +28,16 @@ from iris_ct.ports.rows import (
     SpecificationStore,
     SpecificationVersion,
 )
+from iris_ct.ports.source import (
+    Reading,
+    SeenRow,
+    SourceFiles,
+    SourcePage,
+    SourceState,
+    SourceStore,
+    SourceTable,
+    Tables,
+)
 from iris_ct.ports.store import Store
 from iris_ct.ports.training import JobFiles, ModelRegistry, Trainer, TrainingJob, TrainingOutcome
 
@@ -52,13 +62,21 @@ __all__ = [
     "PredictionWriter",
     "Purger",
     "Quarantine",
+    "Reading",
     "RowSource",
+    "SeenRow",
     "SnapshotStore",
+    "SourceFiles",
+    "SourcePage",
+    "SourceState",
+    "SourceStore",
+    "SourceTable",
     "SpecificationStore",
     "SpecificationVersion",
     "SpentRows",
     "Store",
     "SummaryStore",
+    "Tables",
     "Trainer",
     "TrainingJob",
     "TrainingOutcome",

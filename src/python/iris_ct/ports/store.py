@@ -7,6 +7,7 @@ from typing import Protocol
 from iris_ct.ports.observation import PredictionLog, SummaryStore
 from iris_ct.ports.records import AuditLog, CycleStore, DecisionLog, ModelStore, Transactions
 from iris_ct.ports.rows import BatchStore, Purger, Quarantine, SnapshotStore, SpecificationStore
+from iris_ct.ports.source import SourceStore
 
 
 class Store(Protocol):
@@ -74,4 +75,9 @@ class Store(Protocol):
     @property
     def purger(self) -> Purger:
         """What is too old."""
+        ...
+
+    @property
+    def sources(self) -> SourceStore:
+        """How far tables have been read."""
         ...
