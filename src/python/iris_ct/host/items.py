@@ -99,7 +99,9 @@ class ItemReader:
     def _left_open(self) -> dict[str, str]:
         """Give the default settings for this item."""
         ref = self.ref
-        fitting = most_specific(self.defaults, self.production.name, ref.name, ref.class_name)
+        fitting = most_specific(
+            self.defaults, self.production.name, ref.name, ref.class_name or ""
+        )
         values = {}
         for name, default in fitting.items():
             if self._takes(name):

@@ -148,8 +148,7 @@ class RestAnswers:
             {
                 "class": ref.class_name,
                 "super": _SUPER[ref.kind],
-                "module": ref.component_class.__module__,
-                "classname": ref.component_class.__qualname__,
+                **_python_class(ref),
                 "classpaths": "",
                 "used": 1,
                 "used_by": [{"production": self._name, "item": ref.name}],
@@ -190,8 +189,7 @@ class RestAnswers:
                     "kind": ref.kind,
                     **({"adapter_class_name": adapter} if (adapter := _adapter(ref)) else {}),
                     "iop": 1,
-                    "module": ref.component_class.__module__,
-                    "classname": ref.component_class.__qualname__,
+                    **_python_class(ref),
                     "connections": sorted({e.target for e in edges if e.source_item == ref.name}),
                     "warnings": [],
                 }
@@ -275,6 +273,11 @@ def _whole(name: str, text: str) -> int:
     if not text.isascii() or not text.isdecimal():
         raise HostError(f"{name} is {text[:50]!r}, expected a whole number of 0 or more.")
     return int(text)
+
+
+def _python_class(ref: Any) -> dict[str, str]:
+    component_class = ref.component_class
+    return {"module": component_class.__module__, "classname": component_class.__qualname__}
 
 
 def _adapter(ref: Any) -> str:

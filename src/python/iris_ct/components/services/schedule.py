@@ -1,5 +1,7 @@
 """Wakes up often and asks for the retrainings whose cron time has come."""
 
+from contextlib import ExitStack
+
 from iop import PollingBusinessService, target
 
 from iris_ct import bootstrap
@@ -22,10 +24,16 @@ class Schedule(PollingBusinessService):
 
     def on_poll(self) -> None:
         """Ask once for each cron time that has passed since the newest one answered."""
-        for model, tick in due_retrainings(
+        due = due_retrainings(
             files=self.parts.files, store=self.parts.store, clock=self.parts.clock
-        ):
-            request = RetrainingRequested(model, f"schedule:{tick}", "schedule", "schedule")
-            decided: RetrainingDecided = self.send_request_sync(self.Trigger, request)
-            if decided.outcome == "retrain":
-                self.send_request_async(self.Cycle, CycleRequested(model, decided.cycle_id))
+        )
+        # A stack asks for every model, also after one that fails, and then lets the failure go on.
+        with ExitStack() as asking:
+            for model, tick in reversed(due):
+                asking.callback(self._ask, model, tick)
+
+    def _ask(self, model: str, tick: str) -> None:
+        request = RetrainingRequested(model, f"schedule:{tick}", "schedule", "schedule")
+        decided: RetrainingDecided = self.send_request_sync(self.Trigger, request)
+        if decided.outcome == "retrain":
+            self.send_request_async(self.Cycle, CycleRequested(model, decided.cycle_id))
