@@ -66,7 +66,7 @@ def test_another_target_is_judged_against_the_baseline_and_no_served_error_is_to
 @pytest.mark.parametrize("key", ["key", "event_time"])
 def test_what_identifies_or_orders_stored_rows_cannot_change(home: Home, key: str) -> None:
     home.ingest(rentals(day(0), 2))
-    change_model(home, f'{key} = "slot"\n', "")
+    change_model(home, f'{key} = "slot"', f'{key} = "weather"')
     with pytest.raises(SpecificationError, match=f"changes {key}, but 48 rows are stored"):
         home.ingest(rentals(day(2), 2))
     change_model(home, f'{key} = "slot"\n', f'{key} = "slot"\n')
