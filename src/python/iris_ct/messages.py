@@ -105,7 +105,8 @@ class DriftChecked(Message):
 class RetrainingRequested(Message):
     """Decide whether to retrain: for a batch, a schedule, a person or another system.
 
-    ``wish`` is batch, manual, schedule or follow_up; ``request_id`` names the wish for ever.
+    ``wish`` is batch, manual, schedule or follow_up; ``request_id`` names the wish for ever;
+    ``note`` is what a person or another system says beside it, for the record.
     """
 
     model: str
@@ -115,6 +116,7 @@ class RetrainingRequested(Message):
     batch_id: str = ""
     accept_reused: bool = False
     schema_version: int = SCHEMA_VERSION
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,18 @@ class RollbackRequested(Message):
 
 
 @dataclass(frozen=True)
+class AppointmentRequested(Message):
+    """Let a kept version serve because a person says so, whatever the gate said."""
+
+    model: str
+    request_id: str
+    version: int
+    actor: str
+    reason: str
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
 class ChampionAppointed(Message):
     """Who serves now."""
 
@@ -280,4 +294,29 @@ class Notified(Message):
     """How many lines were written."""
 
     n_lines: int
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class PredictionRequested(Message):
+    """Predict one row: ``row`` is the key of a stored one, or a JSON object with the features.
+
+    The only message that may hold values of a row, since another production asks with them.
+    ``request_id`` names the prediction for ever; empty, each delivery is a new one.
+    """
+
+    model: str
+    row: str
+    request_id: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class PredictionMade(Message):
+    """The prediction of one row; ``detail`` is the whole answer as JSON."""
+
+    model: str
+    prediction: str
+    version: int
+    detail: str
     schema_version: int = SCHEMA_VERSION

@@ -3,6 +3,7 @@
 from iop import Production
 
 from iris_ct.components.operations.alert import AlertOperation
+from iris_ct.components.operations.calls import CallsOperation
 from iris_ct.components.operations.drift_detection import DriftDetectionOperation
 from iris_ct.components.operations.evaluation import EvaluationOperation
 from iris_ct.components.operations.ingestion import IngestionOperation
@@ -42,6 +43,7 @@ evaluation = production.operation("Evaluation", EvaluationOperation)
 promotion = production.operation("Promotion", PromotionOperation)
 registration = production.operation("Registration", RegistrationOperation)
 notification = production.operation("Notification", NotificationOperation)
+calls = production.operation("Calls", CallsOperation)
 alert = production.operation("Ens.Alert", AlertOperation)
 
 production.connect(inbox.Intake, intake)
@@ -72,4 +74,7 @@ production.connect(cycle.Trigger, trigger)
 production.connect(cycle.Notification, notification)
 
 production.connect(registration.Notification, notification)
+production.connect(calls.Trigger, trigger)
+production.connect(calls.Cycle, cycle)
+production.connect(calls.Notification, notification)
 production.connect(alert.Notification, notification)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from iris_ct.core.canonical import canonical_json, digest
 
 DecisionKind = Literal[
-    "specification", "ingest", "retrain", "window", "gate", "promotion", "rollback"
+    "specification", "ingest", "retrain", "window", "gate", "promotion", "rollback", "appointment"
 ]
 
 

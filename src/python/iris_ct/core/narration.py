@@ -16,6 +16,7 @@ _TITLES = {
     "gate": "Gate",
     "promotion": "Promotion",
     "rollback": "Rollback",
+    "appointment": "Appointment",
 }
 
 

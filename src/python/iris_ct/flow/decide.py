@@ -28,6 +28,7 @@ class Wish:
     actor: str
     batch_id: str = ""
     accept_reused: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ def _gather(
         "drift_report": drift.get("report_id"),
         "drifted_features": drift.get("drifted_features", []),
     }
+    if wish.note:
+        inputs["note"] = wish.note
     return facts, inputs
 
 

@@ -154,6 +154,10 @@ class BatchStore(Protocol):
         """Read a batch's stored rows back, chunk by chunk."""
         ...
 
+    def row(self, model: str, key: str, *, oldest: bool = False) -> pl.DataFrame | None:
+        """Give the newest stored row of a key, or the oldest; None if there is none."""
+        ...
+
     def known_keys(self, model: str, keys: pl.Series) -> pl.Series:
         """Tell for each key (str) whether a stored row has it; a boolean series."""
         ...

@@ -13,11 +13,12 @@ from iris_ct.procedures.batches import (
     quarantine,
     release,
 )
-from iris_ct.procedures.cycles import cancel, cycle_state, retrain, roll_back
+from iris_ct.procedures.cycles import cancel, cycle_state, promote, retrain, roll_back
 from iris_ct.procedures.door import Answer, Door
 from iris_ct.procedures.initiation import init
 from iris_ct.procedures.messages import host_log, resend, sessions, suspend, trace
 from iris_ct.procedures.models import drift, models, specification, status
+from iris_ct.procedures.predictions import predict_batch, predict_row, served_at
 from iris_ct.procedures.records import decisions, explain, history, log
 
 __all__ = [
@@ -36,12 +37,16 @@ __all__ = [
     "log",
     "models",
     "predict",
+    "predict_batch",
+    "predict_row",
+    "promote",
     "purge",
     "quarantine",
     "release",
     "resend",
     "retrain",
     "roll_back",
+    "served_at",
     "sessions",
     "specification",
     "status",

@@ -100,12 +100,20 @@ def export_quarantine(parts: Parts, model: str, batch_id: str, destination: Path
 
 
 def release(
-    parts: Parts, door: Door, model: str, batch_id: str, *, mended: Path | None = None
+    parts: Parts,
+    door: Door,
+    model: str,
+    batch_id: str,
+    *,
+    mended: Path | None = None,
+    wait: bool = True,
 ) -> Answer:
     """Validate held-back rows again, as they are or mended, and store those that are good now."""
     held = _held(parts, model, batch_id)
     path = mended or Path(held["file"])
-    answers = ingest(parts, door, model, [path], kind="release", released_batch=batch_id)
+    answers = ingest(
+        parts, door, model, [path], kind="release", wait=wait, released_batch=batch_id
+    )
     return next(answers)
 
 

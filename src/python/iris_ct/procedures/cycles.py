@@ -1,4 +1,4 @@
-"""A person's wishes about versions: retrain, cancel a training, roll back."""
+"""A person's wishes about versions: retrain, cancel a training, roll back, promote."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from iris_ct.core.audit import Severity
 from iris_ct.core.errors import StoreError
 from iris_ct.flow.identify import audit_event
 from iris_ct.messages import (
+    AppointmentRequested,
     ChampionAppointed,
     RetrainingDecided,
     RetrainingRequested,
@@ -83,14 +84,52 @@ def cycle_state(parts: Parts, cycle_id: str) -> str:
 
 
 def roll_back(
-    parts: Parts, door: Door, model: str, *, version: int | None = None, reason: str = ""
+    parts: Parts,
+    door: Door,
+    model: str,
+    *,
+    version: int | None = None,
+    reason: str = "",
+    wait: bool = True,
 ) -> Answer:
-    """Let an earlier version serve again; by default the one before the champion."""
+    """Let an earlier version serve again; by default the one before the champion.
+
+    With ``wait``, MLflow and the console log were told as well, as far as they can be.
+    """
     specification(parts, model)
     request = RollbackRequested(
         model, f"manual:{secrets.token_hex(8)}", version or 0, parts.settings.who, reason
     )
+    return _appointed(door, request, wait=wait)
+
+
+def promote(
+    parts: Parts, door: Door, model: str, *, version: int, reason: str, wait: bool = True
+) -> Answer:
+    """Let a kept version serve, for example a challenger that the gate held.
+
+    Raises
+    ------
+    StoreError
+        If there is no such version, it serves already, or no reason is given.
+    """
+    specification(parts, model)
+    request = AppointmentRequested(
+        model, f"manual:{secrets.token_hex(8)}", version, parts.settings.who, reason
+    )
+    return _appointed(door, request, wait=wait)
+
+
+def _appointed(
+    door: Door, request: RollbackRequested | AppointmentRequested, *, wait: bool
+) -> Answer:
     reply, session = door.call(request)
-    door.wait(session)
+    if wait:
+        door.wait(session)
     appointed = expect(reply, ChampionAppointed)
-    return {"model": model, "version": appointed.version, "decision": appointed.decision_id}
+    return {
+        "model": request.model,
+        "version": appointed.version,
+        "decision": appointed.decision_id,
+        "session": session,
+    }

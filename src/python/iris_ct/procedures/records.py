@@ -93,6 +93,8 @@ def _why(parts: Parts, version: ModelVersion, decision: Decision | None) -> tupl
     """Say what began the version's way to the champion, and what was found on it."""
     if decision is not None and decision.kind == "rollback":
         return "rollback", decision.reason
+    if decision is not None and decision.kind == "appointment":
+        return "manual", decision.reason
     triggers = parts.store.cycles.get(version.cycle_id).triggers
     gate = parts.store.decisions.get(decision_id("gate", version.model, version.cycle_id))
     reasons = dict.fromkeys(trigger.reason for trigger in triggers)
@@ -106,7 +108,7 @@ def _find_decisions(parts: Parts, subject: str) -> list[Decision]:
     for model in models(parts):
         taken = parts.store.decisions.decisions(model)
         if subject == model and taken:
-            gates = [d for d in taken if d.kind in {"gate", "rollback"}]
+            gates = [d for d in taken if d.kind in {"gate", "rollback", "appointment"}]
             return (gates or taken)[-1:]
         in_cycle = [d for d in taken if d.cycle_id == subject]
         if in_cycle:

@@ -109,6 +109,17 @@ class SqlBatches:
         path = self.get(batch.batch_id).path
         return read_chunks(self._files.absolute(path), chunk_rows=chunk_rows)
 
+    def row(self, model: str, key: str, *, oldest: bool = False) -> pl.DataFrame | None:
+        """Give the newest stored row of a key, or the oldest; None if there is none."""
+        from iris_ct.adapters.store.lookup import find_row
+
+        stored = self._select(_T.c.model == model, _T.c.kind == "rows", _T.c.path != "")
+        for batch in stored if oldest else reversed(stored):
+            found = find_row(self._files.absolute(batch.path), key, oldest=oldest)
+            if found is not None:
+                return found
+        return None
+
     def known_keys(self, model: str, keys: pl.Series) -> pl.Series:
         """Tell for each key (str) whether a stored row has it; a boolean series."""
         stored = self._select(_T.c.model == model, _T.c.kind == "rows", _T.c.path != "")

@@ -2,8 +2,10 @@
 
 from iris_ct.components.operations.operation import Operation
 from iris_ct.flow.conclude import conclude
+from iris_ct.flow.promote import promote
 from iris_ct.flow.rollback import roll_back
 from iris_ct.messages import (
+    AppointmentRequested,
     ChampionAppointed,
     ConclusionRequested,
     CycleEnded,
@@ -37,6 +39,19 @@ class PromotionOperation(Operation):
             request.model,
             request_id=request.request_id,
             version=request.version or None,
+            actor=request.actor,
+            reason=request.reason,
+            store=self.parts.store,
+            clock=self.parts.clock,
+        )
+        return ChampionAppointed(request.model, champion.version, champion.decision_id)
+
+    def promote(self, request: AppointmentRequested) -> ChampionAppointed:
+        """Reply with who serves now."""
+        champion = promote(
+            request.model,
+            request.version,
+            request_id=request.request_id,
             actor=request.actor,
             reason=request.reason,
             store=self.parts.store,

@@ -21,6 +21,7 @@ class TriggerOperation(Operation):
             request.actor,
             request.batch_id,
             request.accept_reused,
+            request.note,
         )
         decided = decide_retraining(wish, specification=specification, store=store, clock=clock)
         return RetrainingDecided(

@@ -3,6 +3,7 @@
 from iop import BusinessService, Message, target
 
 from iris_ct.messages import (
+    AppointmentRequested,
     ChampionAppointed,
     CycleRequested,
     FileArrived,
@@ -25,17 +26,17 @@ class Requests(BusinessService):
     Notification = target(description="Writes the lines of the console log.")
 
     def on_message(self, request: Message | None = None) -> Message | None:
-        """Send files on their way; decide retrainings and rollbacks at once."""
+        """Send files on their way; decide retrainings and who serves at once."""
         if isinstance(request, FileArrived):
             self.send_request_async(self.Intake, request)
             return None
         if isinstance(request, RetrainingRequested):
             return self._retrain(request)
-        if isinstance(request, RollbackRequested):
-            return self._roll_back(request)
+        if isinstance(request, RollbackRequested | AppointmentRequested):
+            return self._appoint(request)
         raise TypeError(f"No item takes a {type(request).__name__}.")
 
-    def _roll_back(self, request: RollbackRequested) -> ChampionAppointed:
+    def _appoint(self, request: RollbackRequested | AppointmentRequested) -> ChampionAppointed:
         appointed: ChampionAppointed = self.send_request_sync(self.Promotion, request)
         self.send_request_async(self.Registration, RegistrationRequested(request.model))
         self.send_request_async(self.Notification, NotificationRequested(request.model))

@@ -95,6 +95,22 @@ class Predictor:
             | {f"{CLASS_PREFIX}{name}": output[:, i] for i, name in enumerate(classes)}
         )
 
+    def probabilities(self, predictions: pl.DataFrame) -> dict[str, float] | None:
+        """Give the probability of each class for the first of `predict`'s rows.
+
+        None for regression.
+        """
+        if self.task == "regression":
+            return None
+        if self.task == "binary":
+            positive = float(predictions["probability"][0])
+            of_class = {label: 1.0 - positive for label in self.encoding.classes}
+            return of_class | {str(self.positive): positive}
+        return {
+            label: float(predictions[f"{CLASS_PREFIX}{label}"][0])
+            for label in self.encoding.classes
+        }
+
     def _check(self, specification: Specification) -> None:
         names = tuple(feature.name for feature in self.encoding.features)
         if names != specification.feature_names:

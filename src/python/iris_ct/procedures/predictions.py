@@ -1,0 +1,106 @@
+"""Predictions without files: one row, a stored batch, a table; and who served when."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+from iris_ct.bootstrap import Parts
+from iris_ct.core.errors import DataError
+from iris_ct.flow.predict_batch import predict_batch as predict_stored
+from iris_ct.flow.predict_row import predict_row as predict_one
+from iris_ct.procedures.door import Answer
+from iris_ct.procedures.models import specification
+
+
+def predict_row(parts: Parts, model: str, row: str, *, request_id: str = "") -> Answer:
+    """Predict one row with the champion, and log the prediction.
+
+    Parameters
+    ----------
+    row : str
+        Key of a stored row, or a JSON object with the features; missing ones are null.
+    request_id : str
+        Names the request in the prediction log; made up if empty. Said twice, it is logged once.
+    """
+    _known(parts, model)
+    return predict_one(
+        parts.champions.require(model),
+        row,
+        request_id=request_id or secrets.token_hex(8),
+        store=parts.store,
+        clock=parts.clock,
+    )
+
+
+def predict_batch(parts: Parts, model: str, source: str) -> Answer:
+    """Predict as a whole with the champion, into the prediction log.
+
+    Parameters
+    ----------
+    source : str
+        Id of a stored batch of the model.
+
+    Raises
+    ------
+    DataError
+        If the source is unknown, or a row cannot be predicted.
+    """
+    _known(parts, model)
+    champion = parts.champions.require(model)
+    request_id = secrets.token_hex(8)
+    batch = next(
+        (each for each in parts.store.batches.arrivals(model) if each.batch_id == source), None
+    )
+    if batch is None:
+        raise DataError(
+            f"'{source}' is no batch of '{model}'. Expected the id of a stored batch; "
+            f"'ct log {model}' names them."
+        )
+    return predict_stored(
+        champion, batch, request_id=request_id, store=parts.store, clock=parts.clock
+    )
+
+
+def served_at(parts: Parts, model: str, at: str) -> Answer:
+    """Say which version served at a time; None before the first.
+
+    Parameters
+    ----------
+    at : str
+        ISO 8601; without an offset it is UTC, a date alone its first instant.
+
+    Raises
+    ------
+    DataError
+        If it is no such time.
+    """
+    specification(parts, model)
+    moment = _moment(at)
+    reigns = [c for c in parts.store.models.champions(model) if c.since <= moment]
+    newest = reigns[-1] if reigns else None
+    return {
+        "model": model,
+        "at": moment.isoformat(),
+        "version": newest.version if newest else None,
+        "since": newest.since.isoformat() if newest else None,
+        "actor": newest.actor if newest else None,
+        "decision": newest.decision_id if newest else None,
+    }
+
+
+def _known(parts: Parts, model: str) -> None:
+    """Let an unknown model be told as such; a known one needs no look at its file."""
+    if parts.store.models.champion(model) is None:
+        specification(parts, model)
+
+
+def _moment(at: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(at.strip())
+    except ValueError as error:
+        raise DataError(
+            f"'{at}' is no time. Expected ISO 8601, such as 2026-01-31 23:59:59 (UTC) or "
+            "2026-01-31T23:59:59+01:00."
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
