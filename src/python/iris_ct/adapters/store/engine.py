@@ -1,7 +1,7 @@
 """The database behind the store: connections, transactions, locks and foreign errors.
 
-SQLite (WAL) and PostgreSQL behave alike here: a writing transaction that names a model is alone
-with that model until it ends, in all threads and processes.
+SQLite (WAL), PostgreSQL and InterSystems IRIS behave alike here: a writing transaction that names
+a model is alone with that model until it ends, in all threads and processes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,7 +32,8 @@ _TRANSIENT_SQLITE = {
     sqlite3.SQLITE_FULL,
 }
 _WRITES = "ct_writes"
-
+# Any number that no one else locks: "ct" and the year it was chosen.
+_PG_LOCK = 99_116_2026
 
 Callback = Callable[[], None]
 
@@ -51,18 +52,35 @@ class Database:
     Parameters
     ----------
     url : str
-        SQLAlchemy URL, ``sqlite:////path/ct.db`` or ``postgresql+psycopg://...``.
+        SQLAlchemy URL, ``sqlite:////path/ct.db``, ``postgresql+psycopg://...``,
+        ``iris://user@host:1972/NAMESPACE`` or, inside an IRIS process, ``iris+emb:///NAMESPACE``.
     synchronous : str
         SQLite's ``PRAGMA synchronous``; ``OFF`` only where losing the data is no loss.
+    password : str, optional
+        Password of the address, which then holds none.
+    connect : callable, optional
+        Gives the DB-API connections instead of the driver that the address names.
     """
 
-    def __init__(self, url: str, *, synchronous: Synchronous = "NORMAL") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        synchronous: Synchronous = "NORMAL",
+        password: str | None = None,
+        connect: Callable[[], Any] | None = None,
+    ) -> None:
         self._ambient = _Ambient()
         with translated():
             address = sa.make_url(url)
+            if password is not None:
+                address = address.set(password=password)
             self.is_sqlite = address.get_backend_name() == "sqlite"
+            self.is_iris = address.get_backend_name() == "iris"
             if self.is_sqlite:
                 self.engine = _sqlite_engine(address, synchronous)
+            elif self.is_iris:
+                self.engine = _iris_engine(address, connect)
             else:
                 self.engine = _server_engine(address)
 
@@ -93,6 +111,23 @@ class Database:
         """Open or join a writing transaction that is alone with this model until it ends."""
         with self.begin() as connection:
             self._lock(connection, model)
+            yield connection
+
+    @contextmanager
+    def changing_tables(self) -> Iterator[sa.Connection]:
+        """Open a writing transaction that is alone with the tables themselves until it ends.
+
+        On IRIS statements that make tables are no part of it: they must be such that they can be
+        repeated.
+        """
+        with self.begin() as connection:
+            if self.is_iris:
+                # Bound to the process, so it holds across statements that commit.
+                with connection.connection.dbapi_connection.alone_with_tables():
+                    yield connection
+                return
+            if not self.is_sqlite:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_PG_LOCK)))
             yield connection
 
     @contextmanager
@@ -131,15 +166,19 @@ class Database:
         if self.is_sqlite:
             return
         turn = sa.update(lock).where(lock.c.name == model).values(turns=lock.c.turns + 1)
-        if connection.execute(turn).rowcount == 1:
+        connection.execute(turn)
+        # Asked for rather than counted: not every driver says how many rows an UPDATE met.
+        if connection.scalar(sa.select(lock.c.name).where(lock.c.name == model)) is not None:
             return
-        with self.engine.connect() as other:
-            try:
-                with other.begin():
-                    other.execute(sa.insert(lock).values(name=model, turns=0))
-            except exc.IntegrityError:
-                # Someone else made the row in this moment, which is as good.
-                pass
+        row = sa.insert(lock).values(name=model, turns=0)
+        # If someone else makes the row in this moment, that is as good.
+        with suppress(exc.IntegrityError):
+            if self.is_iris:
+                # One process has one transaction, in which a refused statement undoes itself only.
+                connection.execute(row)
+            else:
+                with self.engine.begin() as other:
+                    other.execute(row)
         connection.execute(turn)
 
 
@@ -163,6 +202,9 @@ def translated() -> Iterator[None]:
             ) from error
         raise StoreError(f"The database refused a statement ({_reason(error)}).") from error
     except exc.SQLAlchemyError as error:
+        if isinstance(said := getattr(error, "orig", None), CTError):
+            # A value was refused before it reached the database, in words of our own.
+            raise said from error
         raise StoreError(
             f"The store's address or a statement is wrong ({type(error).__name__}); "
             "see CT_STORE_URL."
@@ -183,19 +225,32 @@ def _is_transient(error: exc.DBAPIError | exc.TimeoutError) -> bool:
 def _reason(error: exc.DBAPIError | exc.TimeoutError) -> str:
     """Name the cause without the statement's parameters, which may hold customers' data."""
     original = getattr(error, "orig", None) or error
-    state = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None)
-    return f"{type(original).__name__}{f' {state}' if state else ''}"
+    states = ("sqlite_errorname", "sqlstate", "sqlcode")
+    state = next(filter(None, (getattr(original, name, None) for name in states)), "")
+    return f"{type(original).__name__} {state}".rstrip()
 
 
 def _server_engine(address: sa.URL) -> sa.Engine:
     try:
         # A lock is waited for, then the newest committed rows are read: nothing stricter.
-        return sa.create_engine(address, pool_pre_ping=True, isolation_level="READ COMMITTED")
+        return sa.create_engine(
+            address, pool_pre_ping=True, hide_parameters=True, isolation_level="READ COMMITTED"
+        )
     except ModuleNotFoundError as error:
         raise StoreError(
             f"The driver {error.name} for {address.drivername} is not installed; "
             "for PostgreSQL install iris-ct[postgresql]."
         ) from error
+
+
+def _iris_engine(address: sa.URL, connect: Callable[[], Any] | None) -> sa.Engine:
+    # SQLAlchemy finds the dialect by its name; other databases need not load it.
+    from iris_ct.adapters.store import iris_dialect
+
+    iris_dialect.register()
+    embedded = address.get_driver_name() == "emb"
+    how: dict[str, Any] = {} if connect is None else {"creator": connect}
+    return sa.create_engine(address, pool_pre_ping=not embedded, hide_parameters=True, **how)
 
 
 def _sqlite_engine(address: sa.URL, synchronous: Synchronous) -> sa.Engine:
@@ -209,7 +264,9 @@ def _sqlite_engine(address: sa.URL, synchronous: Synchronous) -> sa.Engine:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise disk_error(folder, error) from error
-    engine = sa.create_engine(address, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = sa.create_engine(
+        address, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_S}
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: Any) -> None:

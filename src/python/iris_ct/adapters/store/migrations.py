@@ -18,9 +18,6 @@ from iris_ct.adapters.store import tables, views
 from iris_ct.adapters.store.engine import Database
 from iris_ct.core.errors import StoreError
 
-# Any number that no one else locks: "ct" and the year it was chosen.
-_PG_LOCK = 99_116_2026
-
 
 @dataclass(frozen=True)
 class Migration:
@@ -51,9 +48,7 @@ def migrate(database: Database, steps: tuple[Migration, ...] = MIGRATIONS) -> li
         if _applied(connection) == {step.number for step in steps}:
             # The usual case, which waits for no writer.
             return []
-    with database.begin() as connection:
-        if not database.is_sqlite:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_PG_LOCK)))
+    with database.changing_tables() as connection:
         applied = _applied(connection)
         newest = steps[-1].number
         if applied and max(applied) > newest:
@@ -71,12 +66,14 @@ def migrate(database: Database, steps: tuple[Migration, ...] = MIGRATIONS) -> li
         for step in missing:
             if applied:
                 step.apply(connection)
+        views.create(connection)
+        # Last, since on IRIS tables are made outside the transaction: what breaks off is repeated.
+        for step in missing:
             connection.execute(
                 sa.insert(tables.migration).values(
                     number=step.number, what=step.what, applied_at=datetime.now(UTC)
                 )
             )
-        views.create(connection)
         return [step.number for step in missing]
 
 

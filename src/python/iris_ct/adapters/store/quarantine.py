@@ -58,13 +58,11 @@ class SqlQuarantine:
             If the rows were let in by another batch before.
         """
         with self._database.begin() as connection:
-            marked = connection.execute(
+            connection.execute(
                 sa.update(_T)
                 .where(_T.c.batch_id == batch_id, _T.c.released_at.is_(None))
                 .values(released_at=at, released_by=actor, released_in=by_batch)
             )
-            if marked.rowcount:
-                return
             row = connection.execute(
                 sa.select(_T.c.released_in).where(_T.c.batch_id == batch_id)
             ).one_or_none()
