@@ -1,4 +1,7 @@
-"""``.env.example`` names every setting with its sentence and its default, and nothing else."""
+"""``.env.example`` names every setting with its sentence and its default, and nothing else.
+
+Its second part belongs to docker-compose.yml: tests/deploy/test_compose_file.py.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
 
 def blocks() -> dict[str, tuple[str, str]]:
-    """Give each variable's sentence and value, as the file says them."""
+    """Give each variable's sentence and value, as the part for the product says them."""
     found = {}
-    for block in EXAMPLE.read_text(encoding="utf-8").split("\n\n"):
+    product = EXAMPLE.read_text(encoding="utf-8").partition("# ---- ")[0]
+    for block in product.strip().split("\n\n"):
         *sentence, assignment = [line.removeprefix("# ") for line in block.splitlines()]
         if match := re.fullmatch(r"([A-Z][A-Z0-9_]*)=(.*)", assignment.strip()):
             found[match[1]] = (" ".join(sentence), match[2])
