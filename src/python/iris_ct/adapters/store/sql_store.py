@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+import sqlalchemy as sa
 
 from iris_ct.adapters.store.analyst import Analyst
 from iris_ct.adapters.store.audit import SqlAudit
@@ -18,6 +21,7 @@ from iris_ct.adapters.store.predictions import SqlPredictions
 from iris_ct.adapters.store.purge import SqlPurger
 from iris_ct.adapters.store.quarantine import SqlQuarantine
 from iris_ct.adapters.store.snapshots import SqlSnapshots
+from iris_ct.adapters.store.sources import SqlSources
 from iris_ct.adapters.store.specifications import SqlSpecifications
 from iris_ct.adapters.store.summaries import SqlSummaries
 
@@ -28,7 +32,7 @@ class SqlStore:
     Parameters
     ----------
     url : str
-        SQLAlchemy URL: ``sqlite:////path/ct.db`` or ``postgresql+psycopg://...``.
+        SQLAlchemy URL, as for `Database`.
     home : Path
         Directory of the files; all processes of one database must share it.
     synchronous : {"OFF", "NORMAL", "FULL"}
@@ -37,6 +41,10 @@ class SqlStore:
         What cutting a snapshot or scoring predictions may hold in memory before it spills.
     threads : int
         Threads of such a query.
+    password : str, optional
+        Password of the URL, which then holds none.
+    connect : callable, optional
+        Gives the DB-API connections instead of the driver that the URL names.
 
     Raises
     ------
@@ -59,8 +67,12 @@ class SqlStore:
         synchronous: Synchronous = "NORMAL",
         memory_limit: str = "1GB",
         threads: int = 2,
+        password: str | None = None,
+        connect: Callable[[], Any] | None = None,
     ) -> None:
-        self._database = database = Database(url, synchronous=synchronous)
+        self._database = database = Database(
+            url, synchronous=synchronous, password=password, connect=connect
+        )
         try:
             self.migrate()
             self._files = files = FactFiles(home, synced=synchronous != "OFF")
@@ -74,12 +86,18 @@ class SqlStore:
         self.snapshots = SqlSnapshots(database, files, self.batches, analyst)
         self.predictions = SqlPredictions(database, files, self.batches, analyst)
         self.summaries = SqlSummaries(database)
+        self.sources = SqlSources(database)
         self.cycles = SqlCycles(database)
         self.decisions = SqlDecisions(database)
         self.models = SqlModels(database, files)
         self.audit = SqlAudit(database)
         self.quarantine = SqlQuarantine(database, files)
         self.purger = SqlPurger(database, files, self.cycles, self.models)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The connections of the catalogue's database, where tables of its users may lie too."""
+        return self._database.engine
 
     def migrate(self) -> list[int]:
         """Bring the database to this release's tables; give the numbers of the steps taken."""
