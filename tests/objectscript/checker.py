@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.objectscript import python_bodies, statuses
-from tests.objectscript.known import FACTS, KEYWORDS, PERSISTENT, RESERVED_WORDS
+from tests.objectscript.known import FACTS, KEYWORDS, PERSISTENT
 from tests.objectscript.syntax import (
     Argument,
     ClassText,
@@ -25,6 +25,7 @@ from tests.objectscript.syntax import (
 )
 from tree_sitter import Node
 
+from iris_ct.adapters.store.iris_words import RESERVED
 from iris_ct.procedures.catalogue import CLASS, PROCEDURES, Procedure
 from iris_ct.procedures.catalogue import Argument as Wanted
 
@@ -172,7 +173,7 @@ def no_reserved_words(each: ClassText, _: Classes) -> Iterator[Place]:
     """No name in SQL is a reserved word."""
     for member in each.members:
         for name in _sql_names(each, member):
-            if name.lower() in RESERVED_WORDS or name.startswith("%"):
+            if name.lower() in RESERVED or name.startswith("%"):
                 yield member.line, f"{member.name}: '{name}' is a reserved word of SQL"
 
 

@@ -1,0 +1,55 @@
+"""What the roles of IRIS may do in SQL: the GRANT statements that ``CT.Setup`` executes.
+
+A procedure runs with the privileges of whoever calls it, so that a role needs the tables behind
+it as well as the procedure. Not yet run on IRIS.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from iris_ct.adapters.store import tables
+from iris_ct.adapters.store.iris_dialect import SCHEMA as STORE
+from iris_ct.adapters.store.views import VIEWS
+from iris_ct.procedures.catalogue import PROCEDURES, SCHEMA
+
+# What is written when somebody only asks: a prediction is logged, and a model file that was
+# changed since is recorded.
+_WRITTEN_BY_READERS = (
+    tables.prediction_file,
+    tables.specification,
+    tables.decision,
+    tables.audit_event,
+)
+# IRIS' own tables, from which is read what is under way.
+_MESSAGES = ("Ens.MessageHeader", "Ens_Util.Log")
+
+
+def grants(reader: str, operator: str) -> str:
+    """Give the statements for both roles as a JSON array; each may be executed again.
+
+    Parameters
+    ----------
+    reader, operator : str
+        Names of the roles; the operator's must include the reader's.
+    """
+    return json.dumps([*_procedures(reader, operator), *_tables(reader, operator)])
+
+
+def _procedures(reader: str, operator: str) -> Iterator[str]:
+    for procedure in PROCEDURES:
+        role = reader if procedure.role == "reader" else operator
+        yield f"GRANT EXECUTE ON {SCHEMA}.{procedure.sql_name} TO {role}"
+
+
+def _tables(reader: str, operator: str) -> Iterator[str]:
+    for view in VIEWS:
+        yield f"GRANT SELECT ON {view.address('iris')} TO {reader}"
+    for name in _MESSAGES:
+        yield f"GRANT SELECT ON {name} TO {reader}"
+    yield f"GRANT SELECT ON SCHEMA {STORE} TO {reader}"
+    for table in _WRITTEN_BY_READERS:
+        yield f"GRANT INSERT ON {STORE}.{table.name} TO {reader}"
+    yield f"GRANT INSERT, UPDATE ON {STORE}.{tables.lock.name} TO {reader}"
+    yield f"GRANT INSERT, UPDATE, DELETE ON SCHEMA {STORE} TO {operator}"
