@@ -52,6 +52,8 @@ class HostDoor:
         self._client = client
         self._host = host
 
+    forgets = True
+
     @property
     def is_temporary(self) -> bool:
         """True if the production runs for the time of this command only."""
@@ -156,7 +158,7 @@ def make_host(parts: Parts, reference: str | None = None) -> Host:
     wakes = WAKES if reference is None else wakes_of(load_production(reference), WAKES)
     return Host(
         reference or PRODUCTION,
-        store_url=settings.database_url,
+        store_url=settings.messages_url,
         lock_path=settings.lock_path,
         replay=settings.replay,
         processes=settings.processes,
@@ -216,7 +218,7 @@ def host_client(parts: Parts) -> Iterator[HostClient]:
     """Open the host's message store, whether a host runs or not."""
     settings = parts.settings
     settings.lock_path.parent.mkdir(parents=True, exist_ok=True)
-    with HostClient(settings.database_url, settings.lock_path) as client:
+    with HostClient(settings.messages_url, settings.lock_path) as client:
         yield client
 
 

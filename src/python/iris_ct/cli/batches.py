@@ -20,11 +20,19 @@ Wait = Annotated[
 ]
 
 
-def ingest(name: str, /, *files: Path, wait: Wait = False, options: Options = OPTIONS) -> int:
-    """Hand over files with rows; with --wait, to the end of what they start.
+def ingest(
+    name: str,
+    /,
+    *files: Path,
+    wait: Wait = False,
+    sweep: bool = False,
+    options: Options = OPTIONS,
+) -> int:
+    """Hand over files with rows, or read the model's table; --wait: to the end.
 
-    Each file is copied before it is read; yours stays. Exit code 1 if one was refused or
-    quarantined; all files are handled first.
+    Each file is copied before it is read; yours stays. Without files, what is new, changed or
+    gone in the table of the model file's [source] is read now. Exit code 1 if a file or batch
+    was refused or quarantined; all are handled first.
 
     Parameters
     ----------
@@ -32,7 +40,15 @@ def ingest(name: str, /, *files: Path, wait: Wait = False, options: Options = OP
         The model.
     files
         CSV, gzip CSV or Parquet files, in the order in which they are handed over.
+    sweep
+        Without files: compare all ids with the table as well, due or not.
     """
+    from iris_ct.core.errors import ConfigError
+
+    if files and sweep:
+        raise ConfigError("--sweep is about the model's table: say it without files.")
+    if not files:
+        return _read_table(name, wait=wait, sweep=sweep, options=options)
     return _hand_over(name, files, kind="rows", wait=wait, options=options)
 
 
@@ -134,8 +150,8 @@ def purge(
         Remove the files. What the serving version needs always stays.
     """
     from iris_ct import procedures
+    from iris_ct.cli.doors import look_door
     from iris_ct.core.errors import ConfigError
-    from iris_ct.embedded import look_door
 
     if dry_run and yes:
         raise ConfigError("Say either --dry-run or --yes.")
@@ -159,13 +175,11 @@ def _hand_over(
     name: str, files: Sequence[Path], *, kind: str, wait: bool, options: Options
 ) -> int:
     from iris_ct import procedures
+    from iris_ct.cli.doors import open_door
     from iris_ct.core.errors import ConfigError
-    from iris_ct.embedded import open_door
 
     if not files:
-        raise ConfigError(
-            f"Say which files: ct {'labels' if kind == 'labels' else 'ingest'} {name} FILE ..."
-        )
+        raise ConfigError(f"Say which files: ct labels {name} FILE ...")
     parts = options.parts()
     procedures.specification(parts, name)
     answers = []
@@ -185,9 +199,66 @@ def _hand_over(
     return 0 if all(_is_well(answer) for answer in answers) else 1
 
 
-def _release(parts: Any, name: str, batch: str, mended: Path | None, options: Options) -> int:
+def _read_table(name: str, *, wait: bool, sweep: bool, options: Options) -> int:
+    from iris_ct import procedures
+    from iris_ct.cli.doors import open_door
+    from iris_ct.core.errors import ConfigError
+
+    parts = options.parts()
+    if procedures.specification(parts, name).source is None:
+        raise ConfigError(
+            f"Say which files: ct ingest {name} FILE ... Its model file names no table either, in "
+            "[source]."
+        )
+    with (
+        open_door(parts) as door,
+        working(f"{name}: reading its table", lambda: _newest(door)),
+    ):
+        answer = procedures.ingest_source(
+            parts, door, name, sweep=sweep, wait=wait or door.is_temporary
+        )
+    if options.json:
+        show_json(answer)
+    else:
+        show_lines(
+            [
+                f"{answer['table']}: {answer['new']} new, {answer['changed']} changed, "
+                f"{answer['deleted']} deleted rows in {len(answer['batches'])} batches"
+            ]
+        )
+        for batch in answer["batches"]:
+            _show_file(batch)
+    return 0 if all(_is_well(batch) for batch in answer["batches"]) else 1
+
+
+def _read_source(name: str, *, sweep: bool, wait: bool, options: Options) -> int:
     from iris_ct import procedures
     from iris_ct.embedded import open_door
+
+    parts = options.parts()
+    # Read before a host runs for the time of this command, which would read the table itself.
+    with working(f"{name}: reading its table", lambda: ""):
+        found = procedures.read_source_now(parts, name, sweep=sweep)
+    with open_door(parts) as door, working(f"{name}: handing over", lambda: _newest(door)):
+        waits = wait or door.is_temporary
+        answer = procedures.hand_over_source(parts, door, found, wait=waits)
+    if options.json:
+        show_json(answer)
+    else:
+        show_lines(
+            [
+                f"{answer['table']}: {answer['new']} new, {answer['changed']} changed and "
+                f"{answer['deleted']} deleted rows"
+            ]
+        )
+        for batch in answer["batches"]:
+            _show_file(batch)
+    return 0 if all(_is_well(batch) for batch in answer["batches"]) else 1
+
+
+def _release(parts: Any, name: str, batch: str, mended: Path | None, options: Options) -> int:
+    from iris_ct import procedures
+    from iris_ct.cli.doors import open_door
 
     with open_door(parts) as door, working(f"{name}: releasing {batch}", lambda: _newest(door)):
         answer = procedures.release(parts, door, name, batch, mended=mended)

@@ -105,7 +105,7 @@ def status(name: str | None = None, /, *, options: Options = OPTIONS) -> int:
         The model; all of them without it.
     """
     from iris_ct import procedures
-    from iris_ct.embedded import look_door
+    from iris_ct.cli.doors import look_door
 
     parts = options.parts()
     with look_door(parts) as door:
@@ -176,6 +176,7 @@ def _show_status(answer: dict[str, Any]) -> None:
             ("open cycle", answer["open_cycle"]),
             ("last drift", _say_drift(drifted)),
             ("not in MLflow yet", answer["unregistered_versions"] or None),
+            ("table", _say_source(answer["source"])),
             ("pending messages", answer["pending_messages"]),
         ]
     )
@@ -195,6 +196,17 @@ def _say_held(answer: dict[str, Any]) -> str | None:
     if not answer["quarantined_rows"] and not answer["quarantined_batches"]:
         return None
     return f"{answer['quarantined_rows']} rows, {answer['quarantined_batches']} whole batches"
+
+
+def _say_source(source: dict[str, Any] | None) -> str | None:
+    if source is None:
+        return None
+    read = f"read {say_time(source['read_at'])} UTC" if source["read_at"] else "not read yet"
+    counts = (
+        f"{source['table']}, {read}: {source['new_rows']} new, {source['changed_rows']} changed, "
+        f"{source['deleted_rows']} deleted rows"
+    )
+    return counts + (f"; broken: {source['failure']}" if source["failure"] else "")
 
 
 def _say_drift(drifted: dict[str, Any] | None) -> str:

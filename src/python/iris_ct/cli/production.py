@@ -98,10 +98,12 @@ def down(*, timeout_s: float = 60.0, options: Options = OPTIONS) -> int:
     timeout_s
         Seconds to wait for its end.
     """
+    from iris_ct.cli.doors import refuse_on_iris
     from iris_ct.core.errors import ConflictError, TransientError
     from iris_ct.embedded import host_client
 
     parts = options.parts()
+    refuse_on_iris(parts, "Stop it with 'iop --stop', or in the portal.")
     with host_client(parts) as client:
         holder = client.holder()
         if holder is None:
@@ -148,8 +150,8 @@ def trace(
         Message that is taken out of its queue.
     """
     from iris_ct import procedures
+    from iris_ct.cli.doors import look_door
     from iris_ct.core.errors import ConfigError
-    from iris_ct.embedded import look_door
 
     if sum(said is not None for said in (session, resend, suspend)) > 1:
         raise ConfigError("Say one of: a session, --resend MESSAGE, --suspend MESSAGE.")
@@ -209,7 +211,7 @@ def _show_down(holder: Any, options: Options) -> int:
 
 def _resend(parts: Any, message_id: int, options: Options) -> int:
     from iris_ct import procedures
-    from iris_ct.embedded import open_door
+    from iris_ct.cli.doors import open_door
 
     with open_door(parts) as door, working(f"message {message_id} is sent again"):
         answer = procedures.resend(door, message_id)

@@ -19,8 +19,15 @@ _FOLLOW_ENTRIES = 1000
 Entries = list[dict[str, Any]]
 
 
-def history(name: str, /, *, decisions: bool = False, options: Options = OPTIONS) -> int:
-    """List who served when and why, or all decisions.
+def history(
+    name: str,
+    /,
+    *,
+    decisions: bool = False,
+    at: str | None = None,
+    options: Options = OPTIONS,
+) -> int:
+    """List who served when and why, or all decisions; or say who served at a time.
 
     Parameters
     ----------
@@ -28,10 +35,17 @@ def history(name: str, /, *, decisions: bool = False, options: Options = OPTIONS
         The model.
     decisions
         List every decision, oldest first, instead of who served.
+    at
+        A time as ISO 8601, UTC without an offset: only the version that served then.
     """
     from iris_ct import procedures
+    from iris_ct.core.errors import ConfigError
 
+    if decisions and at is not None:
+        raise ConfigError("Say either --decisions or --at.")
     parts = options.parts()
+    if at is not None:
+        return _show_served(procedures.served_at(parts, name, at), options)
     if decisions:
         taken = procedures.decisions(parts, name, newest=None)
         if options.json:
@@ -118,7 +132,7 @@ def log(
         The host's event log instead of the audit events.
     """
     from iris_ct import procedures
-    from iris_ct.embedded import look_door
+    from iris_ct.cli.doors import look_door
 
     parts = options.parts()
     if not host:
@@ -139,6 +153,22 @@ def log(
             newest=n,
             follow=follow,
             options=options,
+        )
+    return 0
+
+
+def _show_served(answer: dict[str, Any], options: Options) -> int:
+    if options.json:
+        show_json(answer)
+    elif answer["version"] is None:
+        show_lines([f"Nothing served {answer['model']} at {say_time(answer['at'])} UTC."])
+    else:
+        show_lines(
+            [
+                f"Version {answer['version']} of {answer['model']} served at "
+                f"{say_time(answer['at'])} UTC, since {say_time(answer['since'])} UTC "
+                f"by {answer['decision']}."
+            ]
         )
     return 0
 

@@ -1,4 +1,4 @@
-"""Verbs about versions: ``retrain``, ``rollback``."""
+"""Verbs about versions: ``retrain``, ``rollback``, ``promote``."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def retrain(
         Stop the training under way instead.
     """
     from iris_ct import procedures
+    from iris_ct.cli.doors import open_door
     from iris_ct.core.errors import ConfigError
-    from iris_ct.embedded import open_door
 
     if cancel and accept_reused:
         raise ConfigError("Say either --cancel or --accept-reused.")
@@ -75,7 +75,7 @@ def rollback(
         The version; without it, the one before the champion.
     """
     from iris_ct import procedures
-    from iris_ct.embedded import open_door
+    from iris_ct.cli.doors import open_door
 
     parts = options.parts()
     with open_door(parts) as door:
@@ -87,10 +87,37 @@ def rollback(
     return 0
 
 
+def promote(name: str, /, *, version: int, reason: str, options: Options = OPTIONS) -> int:
+    """Let a kept version serve, whatever the gate said.
+
+    For example a challenger that the gate held. The record names who decided and why.
+
+    Parameters
+    ----------
+    name
+        The model.
+    version
+        The version, as 'ct explain' and MLflow number it.
+    reason
+        Why; it stands in the record of the decision.
+    """
+    from iris_ct import procedures
+    from iris_ct.cli.doors import open_door
+
+    parts = options.parts()
+    with open_door(parts) as door:
+        answer = procedures.promote(parts, door, name, version=version, reason=reason)
+    if options.json:
+        show_json(answer)
+    else:
+        show_lines([f"Version {answer['version']} of {name} serves."])
+    return 0
+
+
 def _cancel(parts: Any, name: str, *, wait: bool, options: Options) -> int:
     """Cancel, and see to it that somebody ends the cycle."""
     from iris_ct import procedures
-    from iris_ct.embedded import open_door
+    from iris_ct.cli.doors import open_door
 
     answer = procedures.cancel(parts, name)
     with open_door(parts) as door, working(f"{name}: cancelling {answer['cycle_id']}"):

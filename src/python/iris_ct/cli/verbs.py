@@ -46,8 +46,8 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "ingest",
         f"{_HERE}.batches:ingest",
-        "Hand over files with rows; with --wait, to the end of what they start.",
-        ("ct ingest bikes 2012-01.csv 2012-02.csv --wait",),
+        "Hand over files with rows, or read the model's table; --wait: to the end.",
+        ("ct ingest bikes 2012-01.csv 2012-02.csv --wait", "ct ingest bikes"),
     ),
     Verb(
         "labels",
@@ -58,8 +58,12 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "predict",
         f"{_HERE}.predictions:predict",
-        "Predict the rows of a file with the serving version.",
-        ("ct predict bikes --in tomorrow.csv --out predicted.csv",),
+        "Predict a file, one row, a stored batch or a table with the serving version.",
+        (
+            "ct predict bikes --in tomorrow.csv --out predicted.csv",
+            "ct predict bikes --row '2012-12-31 23:00:00'",
+            "ct predict bikes --batch bikes-000007",
+        ),
     ),
     Verb(
         "retrain",
@@ -83,7 +87,11 @@ VERBS: tuple[Verb, ...] = (
         "history",
         f"{_HERE}.records:history",
         "List who served when and why, or all decisions.",
-        ("ct history bikes", "ct history bikes --decisions"),
+        (
+            "ct history bikes",
+            "ct history bikes --decisions",
+            "ct history bikes --at '2012-06-30 12:00:00'",
+        ),
     ),
     Verb(
         "explain",
@@ -96,6 +104,12 @@ VERBS: tuple[Verb, ...] = (
         f"{_HERE}.runs:rollback",
         "Let an earlier version serve again.",
         ('ct rollback bikes --to 3 --reason "too low at night since version 4"',),
+    ),
+    Verb(
+        "promote",
+        f"{_HERE}.runs:promote",
+        "Let a kept version serve, whatever the gate said.",
+        ('ct promote bikes --version 5 --reason "held for a holdout of holidays only"',),
     ),
     Verb(
         "quarantine",

@@ -42,7 +42,7 @@ def predict_source(
     _validate(open_source, specification, name)
     validator = InputValidator(specification)
     at, n_rows = clock.now(), 0
-    request = hashlib.sha256(f"{name}:{at.isoformat()}".encode()).hexdigest()[:16]
+    request = f"predict:{hashlib.sha256(f'{name}:{at.isoformat()}'.encode()).hexdigest()[:16]}"
     with destination, open_source() as source:
         for number, chunk in enumerate(source):
             parted = validator.validate(chunk, first_place=source.first_place)
@@ -55,7 +55,7 @@ def predict_source(
             )
             store.predictions.record(
                 specification,
-                request_id=f"predict:{request}:{number}",
+                request_id=f"{request}:{number}",
                 version=version.version,
                 frame=frame,
                 at=at,
@@ -72,7 +72,12 @@ def predict_source(
             facts={"version": version.version, "rows": n_rows},
         )
     )
-    return {"model": version.model, "rows": n_rows, "model_version": version.version}
+    return {
+        "model": version.model,
+        "rows": n_rows,
+        "model_version": version.version,
+        "request_id": request,
+    }
 
 
 def keys_as_given(

@@ -59,7 +59,7 @@ def predict_row(
     )
     store.predictions.record(
         specification,
-        request_id=f"row:{request_id}",
+        request_id=request_id,
         version=version,
         frame=frame,
         at=clock.now(),

@@ -20,6 +20,7 @@ from iris_ct.procedures.messages import host_log, resend, sessions, suspend, tra
 from iris_ct.procedures.models import drift, models, specification, status
 from iris_ct.procedures.predictions import predict_batch, predict_row, served_at
 from iris_ct.procedures.records import decisions, explain, history, log
+from iris_ct.procedures.sources import hand_over_source, ingest_source, read_source_now
 
 __all__ = [
     "Answer",
@@ -30,9 +31,11 @@ __all__ = [
     "drift",
     "explain",
     "export_quarantine",
+    "hand_over_source",
     "history",
     "host_log",
     "ingest",
+    "ingest_source",
     "init",
     "log",
     "models",
@@ -42,6 +45,7 @@ __all__ = [
     "promote",
     "purge",
     "quarantine",
+    "read_source_now",
     "release",
     "resend",
     "retrain",

@@ -130,7 +130,7 @@ def purge(parts: Parts, door: Door, model: str, *, dry_run: bool = True) -> Answ
         "model": model,
         "dry_run": dry_run,
         "files": [str(path) for path in files],
-        "messages_forgotten": 0 if dry_run else door.forget(before),
+        "messages_forgotten": door.forget(before) if door.forgets and not dry_run else 0,
     }
 
 

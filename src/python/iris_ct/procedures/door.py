@@ -13,7 +13,12 @@ Answer = dict[str, Any]
 
 
 class Door(Protocol):
-    """The way into the running production."""
+    """The way into the running production.
+
+    ``forgets`` says whether `forget` removes messages; on IRIS a task of its own does.
+    """
+
+    forgets: bool
 
     def call(self, message: Any) -> tuple[Any, int]:
         """Hand a message to the item Requests; give its reply and the session."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from iris_ct.bootstrap import Parts
 from iris_ct.core.errors import DataError
 from iris_ct.flow.predict_batch import predict_batch as predict_stored
+from iris_ct.flow.predict_batch import predict_table
 from iris_ct.flow.predict_row import predict_row as predict_one
 from iris_ct.procedures.door import Answer
 from iris_ct.procedures.models import specification
@@ -27,7 +28,7 @@ def predict_row(parts: Parts, model: str, row: str, *, request_id: str = "") -> 
     return predict_one(
         parts.champions.require(model),
         row,
-        request_id=request_id or secrets.token_hex(8),
+        request_id=f"row:{request_id or secrets.token_hex(8)}",
         store=parts.store,
         clock=parts.clock,
     )
@@ -39,26 +40,36 @@ def predict_batch(parts: Parts, model: str, source: str) -> Answer:
     Parameters
     ----------
     source : str
-        Id of a stored batch of the model.
+        Id of a stored batch of the model, or a table that its file lists in ``[scoring]``.
 
     Raises
     ------
+    ConfigError
+        If it is neither.
     DataError
-        If the source is unknown, or a row cannot be predicted.
+        If a row cannot be predicted; then none is.
     """
-    _known(parts, model)
+    spec = specification(parts, model)
     champion = parts.champions.require(model)
-    request_id = secrets.token_hex(8)
-    batch = next(
-        (each for each in parts.store.batches.arrivals(model) if each.batch_id == source), None
-    )
-    if batch is None:
-        raise DataError(
-            f"'{source}' is no batch of '{model}'. Expected the id of a stored batch; "
-            f"'ct log {model}' names them."
+    batches = {batch.batch_id: batch for batch in parts.store.batches.arrivals(model)}
+    if source in batches:
+        return predict_stored(
+            champion,
+            batches[source],
+            request_id=f"batch:{secrets.token_hex(8)}",
+            store=parts.store,
+            clock=parts.clock,
         )
-    return predict_stored(
-        champion, batch, request_id=request_id, store=parts.store, clock=parts.clock
+    if source.startswith(f"{model}-"):
+        raise DataError(f"'{model}' has no batch '{source}'. 'ct log {model}' names those it has.")
+    # What may be read is said now; which columns, when the champion was trained.
+    wanted = champion.specification.model_copy(update={"scoring": spec.scoring})
+    return predict_table(
+        champion,
+        lambda: parts.tables.rows(wanted, source),
+        name=source,
+        store=parts.store,
+        clock=parts.clock,
     )
 
 
