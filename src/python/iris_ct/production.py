@@ -19,10 +19,12 @@ from iris_ct.components.services.dataset_inbox import DatasetInbox
 from iris_ct.components.services.housekeeping import Housekeeping
 from iris_ct.components.services.requests import Requests
 from iris_ct.components.services.schedule import Schedule
+from iris_ct.components.services.tables import TableFeed
 
 production = Production("CT.Production", actor_pool_size=2)
 
 inbox = production.service("Inbox", DatasetInbox, adapter_settings={"CallInterval": "1"})
+tables = production.service("Tables", TableFeed, adapter_settings={"CallInterval": "10"})
 requests = production.service("Requests", Requests, pool_size=0)
 # No job of its own: a task wakes it, `CT.WakeTask` on IRIS, `embedded.WAKES` elsewhere.
 schedule = production.service("Schedule", Schedule, pool_size=0)
@@ -47,6 +49,7 @@ calls = production.operation("Calls", CallsOperation)
 alert = production.operation("Ens.Alert", AlertOperation)
 
 production.connect(inbox.Intake, intake)
+production.connect(tables.Intake, intake)
 production.connect(requests.Intake, intake)
 production.connect(requests.Trigger, trigger)
 production.connect(requests.Cycle, cycle)

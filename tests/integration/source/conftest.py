@@ -55,5 +55,3 @@ def make_orders(url: str, tmp_path: Path) -> Iterator[Callable[..., Orders]]:
 def orders(make_orders: Callable[..., Orders]) -> Orders:
     """Make the table with the defaults, and no column that says when a row was changed."""
     return make_orders()
-
-

@@ -46,6 +46,7 @@ def contents(parts: Parts) -> list[Finding]:
     checks: tuple[tuple[str, Callable[[Parts], Finding], str], ...] = (
         ("host", _host, "See the check 'iris'"),
         ("models", _models, "Mend the file; docs/models.md lists all keys"),
+        ("sources", _sources, "Mend the model file: docs/models.md"),
         ("mlflow", _mlflow, "Look at MLFLOW_TRACKING_URI; predictions go on without MLflow"),
         ("registrations", _registrations, ""),
         ("records", _records, "Compare the store with a backup"),
@@ -114,6 +115,22 @@ def _models(parts: Parts) -> Finding:
         advice = "Make one: ct init NAME --from FILE --target COLUMN"
         return Finding("models", "warning", f"no model file in {folder}", advice)
     return Finding("models", "ok", f"{len(names)} valid in {folder}: {', '.join(names)}")
+
+
+def _sources(parts: Parts) -> Finding:
+    """Say how the tables of the models were found when they were looked at last."""
+    failures, well = [], []
+    for name in parts.files.names():
+        state = parts.store.sources.state(name)
+        if state is not None and state.failure is not None:
+            failures.append(f"{name}: {state.failure}")
+        elif state is not None:
+            well.append(name)
+    if failures:
+        advice = "Mend it; the running production tries again, at once: ct ingest MODEL --source"
+        return Finding("sources", "warning", "\n".join(failures), advice)
+    read = f"the tables of {', '.join(well)} are read" if well else "no model reads a table"
+    return Finding("sources", "ok", read)
 
 
 def _mlflow(parts: Parts) -> Finding:

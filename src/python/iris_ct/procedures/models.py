@@ -53,6 +53,7 @@ def status(parts: Parts, model: str, *, pending_messages: int = 0) -> Answer:
         "last_drift": _last_drift(parts, model),
         "unregistered_versions": sum(v.model == model for v in store.models.unregistered()),
         "pending_messages": pending_messages,
+        "source": _source(parts, spec),
     }
 
 
@@ -74,6 +75,23 @@ def _champion(version: ModelVersion, spec: Specification) -> Answer:
         "refitted": version.refitted,
         "mlflow_run": version.run_id,
         "mlflow_version": version.registry_version,
+    }
+
+
+def _source(parts: Parts, spec: Specification) -> Answer | None:
+    """Say how far the model's table has been read."""
+    if spec.source is None:
+        return None
+    state = parts.store.sources.state(spec.name)
+    return {
+        "table": spec.source.label,
+        "new_rows": state.n_new if state else 0,
+        "changed_rows": state.n_changed if state else 0,
+        "deleted_rows": state.n_deleted if state else 0,
+        "batches": state.n_batches if state else 0,
+        "read_at": state.read_at.isoformat() if state and state.read_at else None,
+        "swept_at": state.swept_at.isoformat() if state and state.swept_at else None,
+        "failure": state.failure if state else None,
     }
 
 

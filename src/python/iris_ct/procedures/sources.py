@@ -1,4 +1,4 @@
-"""Tables as sources: reading them now, and how they stand."""
+"""Tables as sources: reading them now."""
 
 from __future__ import annotations
 
@@ -28,53 +28,44 @@ def ingest_source(
     SourceError, SourceUnavailableError
         If the table cannot be read.
     """
+    return hand_over_source(parts, door, read_source_now(parts, model, sweep=sweep), wait=wait)
+
+
+def read_source_now(parts: Parts, model: str, *, sweep: bool = False) -> Answer:
+    """Read the table to its end, before anything is handed over; `ingest_source`, first half."""
     spec = specification(parts, model)
-    before = parts.store.sources.state(model)
-    reading = read_source(
-        spec,
-        tables=parts.tables,
-        files=parts.source_files,
-        store=parts.store,
-        clock=parts.clock,
-        sweep=sweep,
+    steps = list(
+        read_source(
+            spec,
+            tables=parts.tables,
+            files=parts.source_files,
+            store=parts.store,
+            clock=parts.clock,
+            sweep=sweep,
+        )
     )
-    # All is read before anything is handed over: what was recorded is not lost on the way.
-    swept = sum(step.swept for step in reading) > 0
-    after = parts.store.sources.state(model)
-    batches = []
+    return {
+        "model": model,
+        "table": spec.source.label if spec.source else "",
+        "new": sum(step.n_new for step in steps),
+        "changed": sum(step.n_changed for step in steps),
+        "deleted": sum(step.n_deleted for step in steps),
+        "swept": any(step.swept for step in steps),
+    }
+
+
+def hand_over_source(parts: Parts, door: Door, found: Answer, *, wait: bool) -> Answer:
+    """Send the batches that wait, those of an interrupted reading too; its second half."""
+    model, batches = found["model"], []
     for path in waiting_batches(model, files=parts.source_files, store=parts.store):
         message = FileArrived(model, path, batch_name(path), actor=parts.settings.who)
         _, session = door.call(message)
         if wait:
             door.wait(session)
-        ended = told(door, session) if wait else {}
-        batches.append({"file": path, "session": session, **ended})
-    counts = {
-        name: getattr(after, f"n_{name}", 0) - getattr(before, f"n_{name}", 0)
-        for name in ("new", "changed", "deleted")
-    }
-    table = spec.source.label if spec.source else ""
-    return {"model": model, "table": table, **counts, "swept": swept, "batches": batches}
+        batches.append({"file": path, "session": session, **(told(door, session) if wait else {})})
+    return {**found, "batches": batches}
 
 
 def batch_name(path: str) -> str:
     """Give the name under which people know a batch: its table and number."""
     return PurePosixPath(path).name.partition("_")[2]
-
-
-def source_state(parts: Parts, model: str) -> Answer | None:
-    """Say how far the model's table has been read; None for a model without one."""
-    source = specification(parts, model).source
-    if source is None:
-        return None
-    state = parts.store.sources.state(model)
-    return {
-        "table": source.label,
-        "new_rows": state.n_new if state else 0,
-        "changed_rows": state.n_changed if state else 0,
-        "deleted_rows": state.n_deleted if state else 0,
-        "batches": state.n_batches if state else 0,
-        "read_at": state.read_at.isoformat() if state and state.read_at else None,
-        "swept_at": state.swept_at.isoformat() if state and state.swept_at else None,
-        "failure": state.failure if state else None,
-    }

@@ -335,7 +335,7 @@ def _is_away(error: exc.DBAPIError | exc.TimeoutError, *, looking: bool) -> bool
     if state is not None:
         # PostgreSQL: connection, resources, intervention of an operator, system.
         return state[:2] in {"08", "53", "57", "58"}
-    name = getattr(original, "sqlite_errorname", None)
+    name: str | None = getattr(original, "sqlite_errorname", None)
     if name is not None:
         return name.partition("_EXTENDED")[0].startswith(
             ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL")
