@@ -19,7 +19,17 @@ from iris_ct.core.specification import Feature, Specification
 PAGE = Path(__file__).parents[2] / "docs/models.md"
 BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
 
-_GROUPS = ("data", "drift", "trigger", "training", "gate", "retention", "source", "scoring")
+_GROUPS = (
+    "data",
+    "drift",
+    "trigger",
+    "training",
+    "gate",
+    "retention",
+    "tables",
+    "source",
+    "scoring",
+)
 _NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "table"}
 
 

@@ -158,3 +158,14 @@ class RetentionPolicy(Policy):
     predictions_days: Positive | None = Field(730, description="Logged predictions.")
     quarantine_days: Positive | None = Field(365, description="Quarantined rows and files.")
     snapshots_days: Positive | None = Field(90, description="Training snapshots.")
+
+
+class TablesPolicy(Policy):
+    """Which facts, that lie in files, are also rows of SQL tables."""
+
+    predictions: bool = Field(
+        True, description="Logged predictions are also rows of the view of predictions."
+    )
+    rows: bool = Field(
+        False, description="Stored rows are also rows of the SQL table ct_rows_<model>."
+    )

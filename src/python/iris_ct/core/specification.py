@@ -29,11 +29,13 @@ from iris_ct.core.policy import (
     DriftPolicy,
     GatePolicy,
     RetentionPolicy,
+    TablesPolicy,
     TrainingPolicy,
     TriggerPolicy,
 )
 from iris_ct.core.source import ScoringPolicy, SourcePolicy
 from iris_ct.core.span import Span, is_rows
+from iris_ct.core.sql_names import unfit_names
 
 Task = Literal["regression", "binary", "multiclass"]
 FeatureKind = Literal["numeric", "categorical", "boolean", "datetime"]
@@ -139,6 +141,7 @@ class Specification(BaseModel):
     training: TrainingPolicy = TrainingPolicy()
     gate: GatePolicy = GatePolicy()
     retention: RetentionPolicy = RetentionPolicy()
+    tables: TablesPolicy = TablesPolicy()
     source: SourcePolicy | None = None
     scoring: ScoringPolicy | None = None
 
@@ -204,6 +207,15 @@ class Specification(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _columns_can_be_those_of_a_table(self) -> Self:
+        if self.tables.rows and (unfit := unfit_names(self.learned_columns)):
+            raise ValueError(
+                "tables.rows = true needs names that SQL can have for the columns: "
+                f"{'; '.join(unfit)}. Rename them in the export, or leave tables.rows out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _spans_fit_the_clock(self) -> Self:
         spans = {
             "label_delay": self.label_delay,
@@ -237,6 +249,12 @@ class Specification(BaseModel):
     def feature_names(self) -> tuple[str, ...]:
         """Names of the declared features, in their declared order."""
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def learned_columns(self) -> tuple[str, ...]:
+        """Columns that are stored of a row: group, features and target."""
+        group = () if self.group is None else (self.group,)
+        return tuple(dict.fromkeys((*group, *self.feature_names, self.target)))
 
     @property
     def input_columns(self) -> tuple[str, ...]:
@@ -291,6 +309,8 @@ class Specification(BaseModel):
         content = self.model_dump(mode="json")
         if self.data.max_ahead is None:
             del content["data"]["max_ahead"]
+        if self.tables == TablesPolicy():
+            del content["tables"]
         return {k: v for k, v in content.items() if k not in _LATER or v is not None}
 
     def to_json(self) -> str:

@@ -8,6 +8,7 @@ record are idempotent: recording the same identifier again changes nothing.
 from iris_ct.ports.clock import Clock
 from iris_ct.ports.files import ClaimedFile, Inbox, ModelFiles, PredictionWriter, RowSource
 from iris_ct.ports.observation import Outcomes, PredictionLog, SummaryStore
+from iris_ct.ports.projections import Projections
 from iris_ct.ports.records import (
     AuditLog,
     ConsoleLog,
@@ -60,6 +61,7 @@ __all__ = [
     "Outcomes",
     "PredictionLog",
     "PredictionWriter",
+    "Projections",
     "Purger",
     "Quarantine",
     "Reading",

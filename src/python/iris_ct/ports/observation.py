@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,13 +32,14 @@ class PredictionLog(Protocol):
         *,
         request_id: str,
         version: int,
-        frame: pl.DataFrame,
+        frame: pl.DataFrame | Iterable[pl.DataFrame],
         at: datetime,
         batch_id: str | None = None,
     ) -> None:
-        """Keep predictions.
+        """Keep predictions: one frame, or many that are written as they come.
 
-        ``_key``, ``_position`` (null outside a batch), ``prediction`` and ``probability``
+        A request is recorded whole or not at all; many frames of one request need as much memory
+        as a few of them. ``_key``, ``_position`` (null outside a batch), ``prediction`` and ``probability``
         (binary) or ``probability_<class>`` columns (multiclass).
         """
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from iris_ct.ports.observation import PredictionLog, SummaryStore
+from iris_ct.ports.projections import Projections
 from iris_ct.ports.records import AuditLog, CycleStore, DecisionLog, ModelStore, Transactions
 from iris_ct.ports.rows import BatchStore, Purger, Quarantine, SnapshotStore, SpecificationStore
 from iris_ct.ports.source import SourceStore
@@ -40,6 +41,11 @@ class Store(Protocol):
     @property
     def predictions(self) -> PredictionLog:
         """What was predicted."""
+        ...
+
+    @property
+    def projections(self) -> Projections:
+        """What is shown once more as rows of SQL tables."""
         ...
 
     @property

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -212,6 +213,15 @@ def read_columns(path: Path, columns: Sequence[str], *, rows: Any | None = None)
         table = pa.concat_tables(parts) if parts else file.schema_arrow.empty_table()
     # The reader takes a.b for a part of a column a, so it may have given too many.
     return pl.DataFrame(table.select(names))
+
+
+def read_places(path: Path, places: Any) -> pl.DataFrame:
+    """Read all columns of the rows at ascending places (int64 array); memory follows them."""
+    with opened(path) as file:
+        names, n_rows = file.schema_arrow.names, file.metadata.num_rows
+    wanted = np.zeros(n_rows, dtype=bool)
+    wanted[places] = True
+    return read_columns(path, names, rows=wanted)
 
 
 def opened(path: Path) -> Any:

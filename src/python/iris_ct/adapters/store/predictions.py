@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from iris_ct.adapters.store.analyst import Analyst, run
 from iris_ct.adapters.store.batches import SqlBatches
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.facts import Facts, Wanted
-from iris_ct.adapters.store.files import STORE, FactFiles, file_digest
+from iris_ct.adapters.store.files import STORE, FactFiles
 from iris_ct.adapters.store.sql_text import sql
 from iris_ct.core.dataset.batch import KEY, POSITION
 from iris_ct.core.errors import SchemaMismatchError
@@ -24,6 +24,9 @@ from iris_ct.ports import Outcomes
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
+
+    from iris_ct.adapters.store.parquet import ChunkedWriter
 
 _T = tables.prediction_file
 # File and place in it share one 64-bit number, so that the smallest is the first.
@@ -60,26 +63,31 @@ class SqlPredictions:
         *,
         request_id: str,
         version: int,
-        frame: pl.DataFrame,
+        frame: pl.DataFrame | Iterable[pl.DataFrame],
         at: datetime,
         batch_id: str | None = None,
     ) -> None:
         """Keep predictions as one file; a request that is recorded already changes nothing.
 
+        Several frames are written one after the other, so that memory holds a few of them; they
+        are one request all the same, recorded whole or not at all.
+
         Raises
         ------
         SchemaMismatchError
-            If ``_key``, ``_position`` or ``prediction`` is missing.
+            If ``_key``, ``_position`` or ``prediction`` is missing, or the frames differ in their
+            columns.
         """
-        missing = [name for name in (KEY, POSITION, "prediction") if name not in frame.columns]
-        if missing:
-            raise SchemaMismatchError(
-                f"The predictions of request {request_id} lack {', '.join(missing)}."
-            )
+        import polars as pl
+
         model = specification.name
-        if frame.is_empty() or self._is_recorded(model, request_id):
+        if self._is_recorded(model, request_id):
             return
-        final = self._write(model, request_id, frame)
+        frames = [frame] if isinstance(frame, pl.DataFrame) else frame
+        written = self._write(model, request_id, frames)
+        if written is None:
+            return
+        final, digest, n_rows = written
         with self._database.writing(model) as connection:
             self._database.when_done(rolled_back=lambda: self._files.remove([final]))
             if self._is_recorded(model, request_id):
@@ -93,9 +101,9 @@ class SqlPredictions:
                     seq=(newest or 0) + 1,
                     version=version,
                     batch_id=batch_id,
-                    n_rows=frame.height,
+                    n_rows=n_rows,
                     path=self._files.relative(final),
-                    file_digest=file_digest(final),
+                    file_digest=digest,
                     predicted_at=at,
                 )
             )
@@ -183,24 +191,49 @@ class SqlPredictions:
         with self._database.reading() as connection:
             return connection.execute(wanted).all()
 
-    def _write(self, model: str, request_id: str, frame: pl.DataFrame) -> Path:
-        import polars as pl
-
-        from iris_ct.adapters.store.parquet import ChunkedWriter
-
+    def _write(
+        self, model: str, request_id: str, frames: Iterable[pl.DataFrame]
+    ) -> tuple[Path, str, int] | None:
+        """Write the file; give it, its digest and its rows. None if there are no rows."""
         final = self._files.new(STORE, model, "predictions", stem=request_id, suffix=".parquet")
-        frame = frame.with_columns(pl.col(KEY).cast(pl.String), pl.col(POSITION).cast(pl.Int64))
-        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        texts = [name for name in ("prediction",) if frame.schema[name] == pl.String]
-        writer = ChunkedWriter(final, table.schema, dictionary=texts)
+        writer = None
         try:
-            writer.write(table)
+            for frame in frames:
+                table = _table(request_id, frame)
+                if table.num_rows and writer is None:
+                    writer = _writer(final, table.schema)
+                if table.num_rows and writer is not None:
+                    writer.write(table)
+            if writer is None:
+                return None
             writer.close()
         except BaseException:
-            writer.abandon()
+            if writer is not None:
+                writer.abandon()
             raise
         self._files.publish(final)
-        return final
+        return final, writer.digest, writer.n_rows
+
+
+def _table(request_id: str, frame: pl.DataFrame) -> pa.Table:
+    import polars as pl
+
+    missing = [name for name in (KEY, POSITION, "prediction") if name not in frame.columns]
+    if missing:
+        raise SchemaMismatchError(
+            f"The predictions of request {request_id} lack {', '.join(missing)}."
+        )
+    typed = frame.with_columns(pl.col(KEY).cast(pl.String), pl.col(POSITION).cast(pl.Int64))
+    return typed.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _writer(final: Path, schema: pa.Schema) -> ChunkedWriter:
+    import pyarrow as pa
+
+    from iris_ct.adapters.store.parquet import ChunkedWriter
+
+    is_text = pa.types.is_large_string(schema.field("prediction").type)
+    return ChunkedWriter(final, schema, dictionary=["prediction"] if is_text else [])
 
 
 def _nothing(specification: Specification) -> Outcomes:
@@ -224,12 +257,15 @@ def _gather(specification: Specification, paths: Sequence[str], at: Any) -> pl.D
     """Read the rows at these places, file by file, and bring them back into their order."""
     import polars as pl
 
+    from iris_ct.adapters.store.parquet import read_places
+
     kind = pl.Float64 if specification.task == "regression" else pl.String
     file_of, place = at >> _PLACE_BITS, at & (_PLACES - 1)
     frames, order = [], []
     for number in np.unique(file_of):
         mine = np.flatnonzero(file_of == number)
-        frame = pl.read_parquet(paths[number], hive_partitioning=False, glob=False)[place[mine]]
+        mine = mine[np.argsort(place[mine])]
+        frame = read_places(Path(paths[number]), place[mine])
         frames.append(frame.with_columns(pl.col("prediction").cast(kind, strict=False)))
         order.append(mine)
     together = pl.concat(frames, how="diagonal")

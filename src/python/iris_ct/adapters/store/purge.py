@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,6 +15,8 @@ from iris_ct.adapters.store.cycles import SqlCycles
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.files import FactFiles
 from iris_ct.adapters.store.models import SqlModels
+from iris_ct.adapters.store.prediction_rows import remove_file
+from iris_ct.adapters.store.row_tables import remove_rows
 from iris_ct.core.specification import Specification
 
 _B, _Q, _S, _P = tables.batch, tables.quarantine, tables.snapshot, tables.prediction_file
@@ -21,11 +24,17 @@ _B, _Q, _S, _P = tables.batch, tables.quarantine, tables.snapshot, tables.predic
 
 @dataclass(frozen=True)
 class _Expired:
-    """One file that goes, and the record of the catalogue that names it."""
+    """One file that goes, and the record of the catalogue that names it.
+
+    ``seq`` is that of a prediction file; ``span`` are the first and last ordinal of a batch's
+    rows.
+    """
 
     path: str
     table: sa.Table
     record_id: str
+    seq: int = 0
+    span: tuple[int, int] | None = None
 
 
 # Identifies a record within its model.
@@ -69,12 +78,16 @@ class SqlPurger:
                     .where(gone.table.c.model == model, _ID[gone.table] == gone.record_id)
                     .values(path="", purged_at=now)
                 )
+                if gone.table is _P:
+                    remove_file(connection, model, gone.seq)
                 if gone.table is _Q:
                     connection.execute(
                         sa.update(_B)
                         .where(_B.c.batch_id == gone.record_id)
                         .values(quarantine_path="")
                     )
+            spans = [gone.span for gone in expired if gone.span is not None]
+            remove_rows(connection, model, spans)
             paths = [self._files.home / gone.path for gone in expired]
             self._database.when_done(committed=lambda: self._files.remove(paths))
         return paths
@@ -154,11 +167,21 @@ def _older(
         return []
     table = age.table
     wanted = (
-        sa.select(_ID[table], table.c.path)
+        sa.select(table)
         .where(age < before, table.c.path != "", *conditions)
         .order_by(age, _ID[table])
     )
-    return [_Expired(path, table, record_id) for record_id, path in connection.execute(wanted)]
+    return [_expired(table, row) for row in connection.execute(wanted)]
+
+
+def _expired(table: sa.Table, row: sa.Row[Any]) -> _Expired:
+    record_id = getattr(row, _ID[table].name)
+    if table is _P:
+        return _Expired(row.path, table, record_id, seq=row.seq)
+    if table is _B and row.kind == "rows":
+        span = (row.first_row, row.first_row + row.n_rows - 1)
+        return _Expired(row.path, table, record_id, span=span)
+    return _Expired(row.path, table, record_id)
 
 
 def _days_before(now: datetime, days: int | None) -> datetime | None:

@@ -18,6 +18,7 @@ from iris_ct.adapters.store.files import FactFiles
 from iris_ct.adapters.store.migrations import migrate
 from iris_ct.adapters.store.models import SqlModels
 from iris_ct.adapters.store.predictions import SqlPredictions
+from iris_ct.adapters.store.projections import SqlProjections
 from iris_ct.adapters.store.purge import SqlPurger
 from iris_ct.adapters.store.quarantine import SqlQuarantine
 from iris_ct.adapters.store.snapshots import SqlSnapshots
@@ -85,6 +86,7 @@ class SqlStore:
         self.batches = SqlBatches(database, files, analyst)
         self.snapshots = SqlSnapshots(database, files, self.batches, analyst)
         self.predictions = SqlPredictions(database, files, self.batches, analyst)
+        self.projections = SqlProjections(database, files, self.specifications)
         self.summaries = SqlSummaries(database)
         self.sources = SqlSources(database)
         self.cycles = SqlCycles(database)
