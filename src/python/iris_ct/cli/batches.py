@@ -210,33 +210,7 @@ def _read_table(name: str, *, wait: bool, sweep: bool, options: Options) -> int:
             f"Say which files: ct ingest {name} FILE ... Its model file names no table either, in "
             "[source]."
         )
-    with (
-        open_door(parts) as door,
-        working(f"{name}: reading its table", lambda: _newest(door)),
-    ):
-        answer = procedures.ingest_source(
-            parts, door, name, sweep=sweep, wait=wait or door.is_temporary
-        )
-    if options.json:
-        show_json(answer)
-    else:
-        show_lines(
-            [
-                f"{answer['table']}: {answer['new']} new, {answer['changed']} changed, "
-                f"{answer['deleted']} deleted rows in {len(answer['batches'])} batches"
-            ]
-        )
-        for batch in answer["batches"]:
-            _show_file(batch)
-    return 0 if all(_is_well(batch) for batch in answer["batches"]) else 1
-
-
-def _read_source(name: str, *, sweep: bool, wait: bool, options: Options) -> int:
-    from iris_ct import procedures
-    from iris_ct.embedded import open_door
-
-    parts = options.parts()
-    # Read before a host runs for the time of this command, which would read the table itself.
+    # Before a host runs for the time of this command, which would read the table itself.
     with working(f"{name}: reading its table", lambda: ""):
         found = procedures.read_source_now(parts, name, sweep=sweep)
     with open_door(parts) as door, working(f"{name}: handing over", lambda: _newest(door)):
@@ -247,8 +221,8 @@ def _read_source(name: str, *, sweep: bool, wait: bool, options: Options) -> int
     else:
         show_lines(
             [
-                f"{answer['table']}: {answer['new']} new, {answer['changed']} changed and "
-                f"{answer['deleted']} deleted rows"
+                f"{answer['table']}: {answer['new']} new, {answer['changed']} changed, "
+                f"{answer['deleted']} deleted rows in {len(answer['batches'])} batches"
             ]
         )
         for batch in answer["batches"]:

@@ -127,7 +127,7 @@ def _sources(parts: Parts) -> Finding:
         elif state is not None:
             well.append(name)
     if failures:
-        advice = "Mend it; the running production tries again, at once: ct ingest MODEL --source"
+        advice = "Mend it; the running production tries again, at once: ct ingest MODEL"
         return Finding("sources", "warning", "\n".join(failures), advice)
     read = f"the tables of {', '.join(well)} are read" if well else "no model reads a table"
     return Finding("sources", "ok", read)
