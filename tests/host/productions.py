@@ -321,6 +321,25 @@ class Poller(PollingBusinessService):
         self.send_request_async(self.Output, Task("pass", 2))
 
 
+class Woken(PollingBusinessService):
+    """Notes when it is called, and sends nothing."""
+
+    Word: str = "woken"
+
+    def on_poll(self) -> None:
+        note(f"{self.Word} {os.getpid()}")
+
+
+class Failing(PollingBusinessService):
+    """Fails at every poll, in the same way until there is a flag."""
+
+    AlertOnError: bool = True
+
+    def on_poll(self) -> None:
+        note("failing poll")
+        raise OSError("another disk" if flag("other").exists() else "the disk is away")
+
+
 class Broken(BusinessOperation):
     def on_init(self) -> None:
         raise OSError("the licence server is away")
@@ -407,6 +426,26 @@ def make_poller(call_interval_s: str = "0.1") -> Production:
     return prod
 
 
+def make_woken() -> Production:
+    """A polling service without a job of its own, one with, and an alert item."""
+    prod = Production("Test.Woken")
+    prod.service("Woken", Woken, pool_size=0)
+    prod.service("Asleep", Woken, pool_size=0, settings={"Word": "asleep"})
+    prod.service("Poller", Woken, settings={"Word": "polled"})
+    prod.service("Direct", Entry, settings={"Output": "Work"})
+    prod.operation("Work", Worker)
+    return prod
+
+
+def make_failing() -> Production:
+    prod = Production("Test.Failing")
+    prod.service("Failing", Failing, adapter_settings={"CallInterval": "0.1"})
+    prod.operation("Ens.Alert", Alerts)
+    return prod
+
+
+woken = make_woken()
+failing = make_failing()
 standard = make()
 small = make_small()
 fan_only = make_fan()
