@@ -18,7 +18,7 @@ from iris_ct.bootstrap import Parts
 from iris_ct.core.errors import ConfigError, CTError, DataError
 from iris_ct.instance.door import InstanceDoor
 from iris_ct.instance.process import this_process, user_of
-from iris_ct.instance.screens import draw
+from iris_ct.instance.screens import Here, draw
 from iris_ct.procedures import catalogue
 from iris_ct.procedures.door import Door
 
@@ -28,20 +28,58 @@ MAX_CHARACTERS = 3_000_000
 Scalar = str | int | float | None
 
 
+class Surface:
+    """The procedures as plain values and JSON text.
+
+    Parameters
+    ----------
+    here : callable
+        Gives the parts and the door of a call; called once for each.
+    """
+
+    def __init__(self, here: Here) -> None:
+        self._here = here
+
+    def call(self, name: str, *arguments: Scalar) -> str | int | float | None:
+        """Ask a procedure with one value or one JSON object as its answer."""
+        with _one_line():
+            procedure = catalogue.find(name)
+            if procedure.result == "rows":
+                raise ConfigError(
+                    f"{name} answers with rows; CT.{procedure.sql_name} stands behind FROM."
+                )
+            answer = catalogue.perform(procedure, *self._here(), _given(arguments))
+            return _scalar(answer) if procedure.result == "value" else _json(answer)
+
+    def rows(self, name: str, *arguments: Scalar) -> str:
+        """Ask a procedure for its rows: a JSON array of arrays in the order of its columns."""
+        with _one_line():
+            procedure = catalogue.find(name)
+            if procedure.result != "rows":
+                raise ConfigError(
+                    f"{name} answers with one value; call it as CT.{procedure.sql_name}."
+                )
+            found = catalogue.perform(procedure, *self._here(), _given(arguments))
+            text = _json([[_cell(cell) for cell in row] for row in found])
+            if len(text) > MAX_CHARACTERS:
+                raise DataError(
+                    f"The answer of {name} has {len(text)} characters; at most {MAX_CHARACTERS} "
+                    "can be handed over. Ask for fewer rows, or read the views of schema CT."
+                )
+            return text
+
+    def screen(self, name: str, *arguments: Scalar) -> str:
+        """Give the text of a command of ``CT.Terminal``."""
+        with _one_line():
+            return draw(name, _given(arguments), self._here)
+
+
 def call(name: str, *arguments: Scalar) -> str | int | float | None:
     """Ask a procedure with one value or one JSON object as its answer.
 
     None, "" and ``$char(0)``, which is SQL's empty text, stand for an argument that is not given.
     """
-    with _one_line():
-        procedure = catalogue.find(name)
-        if procedure.result == "rows":
-            raise ConfigError(
-                f"{name} answers with rows; CT.{procedure.sql_name} stands behind FROM."
-            )
-        parts, door = _here()
-        answer = catalogue.perform(procedure, parts, door, _given(arguments))
-        return _scalar(answer) if procedure.result == "value" else _json(answer)
+    return Surface(_here).call(name, *arguments)
 
 
 def rows(name: str, *arguments: Scalar) -> str:
@@ -52,27 +90,12 @@ def rows(name: str, *arguments: Scalar) -> str:
     DataError
         If the text is longer than `MAX_CHARACTERS`.
     """
-    with _one_line():
-        procedure = catalogue.find(name)
-        if procedure.result != "rows":
-            raise ConfigError(
-                f"{name} answers with one value; call it as CT.{procedure.sql_name}."
-            )
-        parts, door = _here()
-        found = catalogue.perform(procedure, parts, door, _given(arguments))
-        text = _json([[_cell(cell) for cell in row] for row in found])
-        if len(text) > MAX_CHARACTERS:
-            raise DataError(
-                f"The answer of {name} has {len(text)} characters; at most {MAX_CHARACTERS} can "
-                "be handed over. Ask for fewer rows, or read the views of schema CT."
-            )
-        return text
+    return Surface(_here).rows(name, *arguments)
 
 
 def screen(name: str, *arguments: Scalar) -> str:
     """Give the text of a command of ``CT.Terminal``, at most 80 columns wide."""
-    with _one_line():
-        return draw(name, _given(arguments), _here)
+    return Surface(_here).screen(name, *arguments)
 
 
 def migrate() -> str:
