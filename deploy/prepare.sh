@@ -92,6 +92,7 @@ done
 directory sandbox/mlflow "$iris:$iris" 0755
 directory sandbox/mlflow/postgres "$postgres:$postgres" 0700
 directory sandbox/mlflow/s3 "$storage:$storage" 0700
+directory sandbox/mlflow/rustfs "$storage:$storage" 0700
 
 directory secrets 0:0 0711
 directory secrets/iris "$iris:$iris" 0500

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.deploy.compose_checks import findings
-from tests.deploy.files import BIN, COMPOSE, EXAMPLE, run
+from tests.deploy.files import BIN, COMPOSE, DEPLOY, EXAMPLE, run
 
 from iris_ct.doctor.compose_file import filled
 
@@ -155,3 +155,22 @@ def test_no_container_runs_as_root_but_the_one_that_gives_away_directories() -> 
     assert [name for name, user in users.items() if user.startswith("0")] == ["prepare"]
     # The image names its own user: Dockerfile.
     assert [name for name, user in users.items() if not user] == ["iris"]
+
+
+def test_another_s3_server_is_one_file_away() -> None:
+    """Merged as compose merges: mappings by key, mounts by their place in the container."""
+    code, said = schema(DEPLOY / "compose.rustfs.yml")
+    assert code == 0, said
+    document = yaml.safe_load(TEXT)
+    other = yaml.safe_load((DEPLOY / "compose.rustfs.yml").read_text())["services"]
+    storage, rustfs = document["services"]["storage"], other["storage"]
+    assert set(other) == {"storage"}
+    places = {str(line).split(":")[1]: line for line in storage["volumes"] + rustfs["volumes"]}
+    storage |= rustfs | {
+        "environment": storage["environment"] | rustfs["environment"],
+        "healthcheck": storage["healthcheck"] | rustfs["healthcheck"],
+        "volumes": [*places.values()],
+    }
+    found = findings(yaml.safe_dump(document), EXAMPLE.read_text(encoding="utf-8"))
+    # Its image is fixed by the file, so the variable for MinIO's is not read.
+    assert found == ["STORAGE_IMAGE of .env.example is read by nobody"]

@@ -29,6 +29,7 @@ OWNED = {
     **dict.fromkeys(("iconfig", "archive", "quarantine", "store", "artifacts", "log"), IRIS_UID),
     "sandbox/mlflow/postgres": POSTGRES_UID,
     "sandbox/mlflow/s3": STORAGE_UID,
+    "sandbox/mlflow/rustfs": STORAGE_UID,
 }
 # `env_file` with `required` came with this version.
 _COMPOSE = (2, 24)
