@@ -11,7 +11,7 @@ from tests.host import productions
 from tests.host.productions import Task, notes
 
 import iris_ct.host
-from iris_ct.host import Host, HostError, errors
+from iris_ct.host import Host, HostError, RequestFailedError, errors
 
 
 def _all_errors() -> list[type[HostError]]:
@@ -93,3 +93,24 @@ def test_calls_from_many_threads_get_their_own_replies(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     assert replies == {n: 2 * n for n in range(20)}
+
+
+def test_the_innermost_reason_reaches_the_caller_unchanged(tmp_path: Path) -> None:
+    """Through a process and a service: no hop adds its own words; the log tells the way."""
+    host = Host(
+        productions.make(), store_url=f"sqlite:///{tmp_path / 's'}", lock_path=tmp_path / "l"
+    )
+    with host, pytest.raises(RequestFailedError) as caught:
+        host.call("Entry", Task("fail", 7), 60)
+    assert caught.value.failure == "ValueError: cannot do 7"
+    assert caught.value.reason == "cannot do 7"
+    assert str(caught.value) == "Message 1 to 'Entry' failed: ValueError: cannot do 7"
+
+
+def test_a_reason_may_itself_speak_of_errors() -> None:
+    """The door to the production must not cut a text at a word that looks like a class."""
+    text = "UnknownModelError: There is no model 'x'. ParserError: none."
+    error = pickle.loads(pickle.dumps(RequestFailedError("Message 1 failed", text)))
+    assert error.reason == "There is no model 'x'. ParserError: none."
+    assert RequestFailedError("Message 1 failed", "KeyError: ").reason == "KeyError"
+    assert RequestFailedError("Message 1 failed").reason == "Message 1 failed"
