@@ -12,6 +12,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import base as postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from iris_ct.adapters.store import iris_words
 from iris_ct.adapters.store.migrations import MIGRATIONS
 from iris_ct.adapters.store.tables import UtcText, metadata
 from iris_ct.adapters.store.views import VIEWS, compiled
@@ -29,27 +30,6 @@ RESERVED = frozenset(
     }
 )
 
-# https://docs.intersystems.com, "Reserved words" of the SQL reference, those that are words.
-_IRIS = """
-    absolute add all allocate alter and any are as asc assertion at authorization avg begin
-    between bit bit_length both by cascade case cast char character character_length char_length
-    check close coalesce collate commit connect connection constraint constraints continue
-    convert corresponding count create cross current current_date current_time
-    current_timestamp current_user cursor date deallocate dec decimal declare default deferrable
-    deferred delete desc describe descriptor diagnostics disconnect distinct domain double drop
-    else end endexec escape except exception exec execute exists external extract false fetch
-    first float for foreign found from full get global go goto grant group having hour identity
-    immediate in indicator initially inner input insensitive insert int integer intersect
-    interval into is isolation join language last leading left level like local lower match max
-    min minute module names national natural nchar next no not null nullif numeric octet_length
-    of on only open option or outer output overlaps pad partial prepare preserve primary prior
-    privileges procedure public read real references relative restrict revoke right role
-    rollback rows schema scroll second section select session_user set shard smallint some space
-    sqlerror sqlstate statistics substring sum sysdate system_user table temporary then time
-    timezone_hour timezone_minute to top trailing transaction trim true union unique update
-    upper user using values varchar varying when whenever where with work write
-"""
-IRIS_WORDS = frozenset(_IRIS.split())
 # Of the SQL standard (2016), those that look like names of columns.
 _SQL = """
     action array condition cube cycle day element end_frame equals filter function
@@ -87,7 +67,7 @@ def test_names_are_no_reserved_words() -> None:
 
 def test_columns_of_views_are_words_that_no_database_keeps_for_itself() -> None:
     """So that nobody has to quote them; IRIS' list is that of its SQL reference."""
-    kept = RESERVED | IRIS_WORDS | SQL_WORDS | postgresql.RESERVED_WORDS
+    kept = RESERVED | iris_words.RESERVED | SQL_WORDS | postgresql.RESERVED_WORDS
     for view in VIEWS:
         assert set(view.columns) & kept == set()
         assert len(set(view.columns)) == len(view.columns)
