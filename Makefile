@@ -9,11 +9,11 @@ ARGS ?=
 PYTHON_IMAGE ?= python:3.12.11-slim-bookworm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock image-locks wheelhouse clean
+.PHONY: help setup demo test iris-test check bench lock image-locks wheel wheelhouse clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1|/' | \
-		while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | \
+		while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
 
 setup: $(STAMP)  ## make .venv and install the locked packages into it
 
@@ -22,7 +22,11 @@ demo: setup  ## two years of bike rentals, month by month (ARGS="--keep DIR" kee
 
 # Two processes: the suite waits for servers and child processes half of its time.
 test: setup  ## run the tests (ARGS="-k drift" picks some)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -rs $(ARGS)
+
+# In a copy of the project with a dur/ of its own; CT_REQUIRE_IRIS=1 lets it fail without docker.
+iris-test: setup  ## build and start the containers and test inside IRIS (needs docker)
+	@CT_TEST_IRIS=1 $(BIN)/python -m pytest tests/iris -rs --timeout 7200 $(ARGS)
 
 check: setup  ## lint, format, types, import contracts, docstrings, spelling
 	$(BIN)/ruff check .
@@ -55,6 +59,9 @@ image-locks:
 		--output-file deploy/build.lock > /dev/null
 	@sed -i '1i # Made by `make lock`: what of requirements.lock the image needs. Do not edit.' \
 		requirements-runtime.lock deploy/build.lock
+
+wheel: setup  ## build the package into dist/, from where module.xml takes it
+	@$(BIN)/hatchling build -t wheel
 
 # In the image that will install them, so that they fit its Python and processor.
 wheelhouse:  ## fetch all wheels of the image, for a build without network (needs docker)
