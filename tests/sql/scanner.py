@@ -10,7 +10,8 @@ import re
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\[[^\]]*\]')
+_QUOTED = re.compile(r'"[^"]*"')
+_QUOTED_OTHERWISE = re.compile(r"`[^`]*`|\[[^\]]*\]")
 
 # What it is called in a message, and how it is found.
 _FORBIDDEN: dict[str, str] = {
@@ -56,17 +57,14 @@ _FORBIDDEN: dict[str, str] = {
     "a semicolon": r";",
     "!= instead of <>": r"<=>",
     "a limit by TOP": r"\bSELECT\s+(DISTINCT\s+)?TOP\b",
-    "an IN list": r"\bIN\s*\(\s*(?!SELECT\b)",
 }
-_PATTERNS = {
-    what: re.compile(how, re.IGNORECASE | re.DOTALL) for what, how in _FORBIDDEN.items()
-}
+_PATTERNS = {what: re.compile(how, re.IGNORECASE | re.DOTALL) for what, how in _FORBIDDEN.items()}
 
 
 def findings(statement: str) -> list[str]:
     """Name what a statement holds that has no place in SQL for IRIS; empty if nothing."""
-    plain = _LITERAL.sub("''", _COMMENT.sub(" ", statement))
+    plain = _QUOTED.sub("quoted", _LITERAL.sub("''", _COMMENT.sub(" ", statement)))
     found = [what for what, pattern in _PATTERNS.items() if pattern.search(plain)]
-    if _QUOTED.search(plain):
-        found.append("a quoted name")
+    if _QUOTED_OTHERWISE.search(plain):
+        found.append("a name quoted otherwise than by double quotes")
     return found

@@ -93,7 +93,7 @@ def build(settings: Settings) -> Parts:
     from iris_ct.adapters.sources.model_files import FolderModelFiles
     from iris_ct.adapters.sources.source_files import FolderSourceFiles
     from iris_ct.adapters.store import SqlStore
-    from iris_ct.adapters.telemetry.console_log import MessagesLog
+    from iris_ct.adapters.telemetry.console_log import IrisConsoleLog, MessagesLog
     from iris_ct.adapters.telemetry.logs import configure_logs
     from iris_ct.adapters.training.job_files import FolderJobFiles
     from iris_ct.adapters.training.process_trainer import ProcessTrainer
@@ -106,7 +106,9 @@ def build(settings: Settings) -> Parts:
         home,
         synchronous=settings.synchronous,
         memory_limit=f"{settings.snapshot_memory_mb}MB",
+        password=settings.password,
     )
+    event_name = settings.audit_event or None
     return Parts(
         settings=settings,
         clock=SystemClock(),
@@ -114,9 +116,18 @@ def build(settings: Settings) -> Parts:
         files=FolderModelFiles(settings.models_dir),
         inbox=InboxFolders(home),
         jobs=FolderJobFiles(home),
-        trainer=ProcessTrainer(recycle_mb=settings.worker_recycle_mb),
+        trainer=ProcessTrainer(
+            recycle_mb=settings.worker_recycle_mb,
+            memory_mb=settings.worker_memory_mb,
+            threads=settings.worker_threads,
+            python=settings.training_python,
+        ),
         registry=MlflowRegistry(settings.tracking_uri, timeout_s=settings.mlflow_timeout_s),
-        console=MessagesLog(home, event_name=settings.audit_event or None),
+        console=(
+            IrisConsoleLog(event_name=event_name)
+            if settings.on_iris
+            else MessagesLog(home, event_name=event_name)
+        ),
         champions=Champions(store),
         tables=_tables(store),
         source_files=FolderSourceFiles(home),

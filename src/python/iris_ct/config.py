@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from iris_ct.core.errors import ConfigError
@@ -28,6 +29,12 @@ class Settings(BaseSettings):
     store_url: str = Field(
         "",
         description="SQLAlchemy URL of the catalogue; default SQLite in <home>/store/ct.db.",
+    )
+    store_password: SecretStr = Field(
+        SecretStr(""), description="Password of an address iris://user@host:1972/NAMESPACE."
+    )
+    store_password_file: Path | None = Field(
+        None, description="File that holds that password, as secrets of containers do."
     )
     synchronous: Literal["NORMAL", "FULL"] = Field(
         "NORMAL",
@@ -86,6 +93,16 @@ class Settings(BaseSettings):
     worker_recycle_mb: Annotated[int, Field(ge=64)] = Field(
         1500, description="Memory after which the training process is replaced between two jobs."
     )
+    worker_memory_mb: Annotated[int, Field(ge=0)] = Field(
+        0, description="Most memory the training process may ask for; 0: no limit."
+    )
+    worker_threads: Annotated[int, Field(ge=0)] = Field(
+        0, description="Most threads of a library in the training process; 0: no limit."
+    )
+    python: Path | None = Field(
+        None,
+        description="Interpreter of the training process; default this one, or inside IRIS python3.",
+    )
     messages_days: Annotated[int, Field(ge=1)] = Field(
         90, description="Days after which 'ct purge --yes' forgets messages of ended sessions."
     )
@@ -110,6 +127,52 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """SQLAlchemy URL of the catalogue and of the host's messages."""
         return self.store_url or f"sqlite:///{self.root / 'store' / 'ct.db'}"
+
+    @cached_property
+    def on_iris(self) -> bool:
+        """Whether this process runs inside an IRIS and keeps the catalogue there."""
+        return self.store_url.startswith("iris+emb:")
+
+    @cached_property
+    def messages_url(self) -> str:
+        """SQLAlchemy URL of the host's messages, which are never in an IRIS."""
+        own = f"sqlite:///{self.root / 'store' / 'ct.db'}"
+        return own if self.store_url.startswith("iris") else self.database_url
+
+    @cached_property
+    def password(self) -> str | None:
+        """Password of the store's address; None where there is none of its own.
+
+        Raises
+        ------
+        ConfigError
+            If it is said twice, cannot be read, or the address is of a kind that holds its own.
+        """
+        said, file = self.store_password.get_secret_value(), self.store_password_file
+        if not said and file is None:
+            return None
+        if said and file is not None:
+            raise ConfigError("Set one of CT_STORE_PASSWORD and CT_STORE_PASSWORD_FILE, not both.")
+        if not self.store_url.startswith("iris://"):
+            raise ConfigError(
+                "CT_STORE_PASSWORD and CT_STORE_PASSWORD_FILE belong to an address iris://..., "
+                "which CT_STORE_URL is not. Unset them."
+            )
+        if file is None:
+            return said
+        try:
+            return file.expanduser().read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"CT_STORE_PASSWORD_FILE: {file} cannot be read ({type(error).__name__})."
+            ) from error
+
+    @cached_property
+    def training_python(self) -> str:
+        """Interpreter of the training process; inside IRIS this process is none."""
+        if self.python is not None:
+            return str(self.python.expanduser())
+        return "python3" if self.on_iris else sys.executable
 
     @cached_property
     def tracking_uri(self) -> str:

@@ -1,7 +1,11 @@
-"""A store on SQLite and on PostgreSQL, each test with an empty one."""
+"""A store on SQLite, on PostgreSQL and through the DB-API inside IRIS, each test with an empty one.
+
+The third runs the statements for IRIS on PostgreSQL; what that shows, `tests.iris_process` says.
+"""
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterator
@@ -10,9 +14,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from tests.iris_process import IrisProcess
 from tests.servers import postgres_url
 
-from iris_ct.adapters.store import SqlStore
+from iris_ct.adapters.store import SqlStore, iris_embedded
 
 _schemas = itertools.count(1)
 # What InterSystems IRIS or its dialect does not have, or drops without a word.
@@ -20,6 +25,20 @@ _NOT_PLAIN = re.compile(
     r"\b(RETURNING|ON CONFLICT|ON DUPLICATE|MERGE|LIMIT|OFFSET|FOR UPDATE)\b|\)\s*,\s*\(%",
     re.IGNORECASE,
 )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Choose the databases: tests that need the address or threads cannot be inside IRIS."""
+    if "url" not in metafunc.fixturenames:
+        return
+    asked = inspect.signature(metafunc.function).parameters
+    # No IRIS has a database of an earlier release.
+    outside = (
+        not {"url", "released"}.isdisjoint(asked)
+        or metafunc.definition.get_closest_marker("threads") is not None
+    )
+    databases = ["sqlite", "postgresql"] if outside else ["sqlite", "postgresql", "iris"]
+    metafunc.parametrize("url", databases, indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -43,11 +62,14 @@ def postgres_database() -> str:
     return postgres_url()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the address of an empty database."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'ct.db'}"
+        return
+    if request.param == "iris":
+        yield "iris+emb:///IRISAPP"
         return
     server: str = request.getfixturevalue("postgres_database")
     schema = f"test_{next(_schemas)}"
@@ -61,12 +83,37 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def opened(url: str, tmp_path: Path) -> Iterator[Callable[[], SqlStore]]:
+def iris_database(postgres_database: str) -> str:
+    """Give the address of a database whose schemas are those of a fresh IRIS."""
+    address = sa.make_url(postgres_database).set(drivername="postgresql")
+    engine = sa.create_engine(postgres_database)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA IF EXISTS ct, ct_store CASCADE")
+    engine.dispose()
+    return address.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def connect(request: pytest.FixtureRequest, url: str) -> Iterator[Callable[[], Any] | None]:
+    """Give what opens DB-API connections where the address does not say it all: inside IRIS."""
+    if not url.startswith("iris"):
+        yield None
+        return
+    process = IrisProcess(request.getfixturevalue("iris_database"))
+    yield lambda: iris_embedded.connect("IRISAPP", process)
+    assert process.tlevel() == 0
+    process.end()
+
+
+@pytest.fixture
+def opened(
+    url: str, connect: Callable[[], Any] | None, tmp_path: Path
+) -> Iterator[Callable[[], SqlStore]]:
     """Open stores on the same database and home, as several processes would."""
     stores: list[SqlStore] = []
 
     def open_store() -> SqlStore:
-        stores.append(SqlStore(url, tmp_path / "home", synchronous="OFF"))
+        stores.append(SqlStore(url, tmp_path / "home", synchronous="OFF", connect=connect))
         return stores[-1]
 
     yield open_store

@@ -104,6 +104,7 @@ def test_of_two_processes_at_once_one_opens_and_one_joins(
     assert len(cycle.triggers) == 2
 
 
+@pytest.mark.threads
 def test_many_threads_open_one_cycle(opened: Callable[[], SqlStore]) -> None:
     stores = [opened(), opened()]
     told: list[tuple[Cycle, bool]] = []

@@ -92,6 +92,7 @@ def test_content_that_is_no_json_any_more_is_broken_too(store: SqlStore, url: st
     assert store.decisions.verify("bikes") == "d1"
 
 
+@pytest.mark.threads
 def test_concurrent_recorders_make_one_chain(opened: Callable[[], SqlStore]) -> None:
     stores = [opened(), opened()]
 

@@ -47,6 +47,7 @@ def test_nested_transactions_join_the_outer_one(store: SqlStore) -> None:
     assert store.decisions.get("d1") is None
 
 
+@pytest.mark.threads
 def test_a_transaction_belongs_to_its_thread(store: SqlStore) -> None:
     """Another thread neither joins it nor sees what is not committed yet."""
     seen: list[object] = []

@@ -3,8 +3,8 @@
 Everywhere IRIS differs from SQLite and PostgreSQL is said here, once. What is not known to work is
 refused when a statement is compiled, never dropped or guessed. Not yet run on IRIS.
 
-Statements are plain SQL: names without quotes, ``?`` for values, no LIMIT, no RETURNING, one row of
-VALUES. Tables without a schema are those of schema ``CT_Store``.
+Statements are plain SQL: names without quotes unless a customer gave them, ``?`` for values, no
+LIMIT, no RETURNING, one row of VALUES. Tables without a schema are those of schema ``CT_Store``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import base64
 import operator as python
 import re
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import compiler, functions, operators
 
 from iris_ct.adapters.store import iris_embedded, iris_remote
-from iris_ct.adapters.store.iris_errors import LOST
+from iris_ct.adapters.store.iris_dbapi import EMPTY, LOST
 from iris_ct.adapters.store.iris_words import RESERVED
 from iris_ct.adapters.store.views import utc_timestamp
 from iris_ct.core.errors import StoreError
@@ -33,9 +34,6 @@ SCHEMA = "CT_Store"
 
 MAX_TEXT = 1_500_000
 """Longest text in characters: two of them fit into one row of 3,641,144 (IRIS' longest string)."""
-
-# The empty string of SQL, as IRIS keeps it; its "" is NULL.
-_EMPTY = "\x00"
 
 _STATEMENTS = frozenset({"select", "insert", "update", "delete"})
 _CLAUSES = frozenset(
@@ -93,6 +91,7 @@ _TYPES = frozenset(
         "float",
         "double",
         "large_binary",
+        "datetime",
         "type_decorator",
     }
 )
@@ -107,6 +106,7 @@ _OPERATORS = frozenset(
         python.ge,
         python.add,
         python.sub,
+        operators.in_op,
         operators.is_,
         operators.is_not,
         operators.and_,
@@ -169,9 +169,9 @@ class IrisCompiler(compiler.SQLCompiler):
         return str(super().visit_function(func, **how))
 
     def visit_textclause(self, textclause: Any, **how: Any) -> str:
-        """Write a name of a label; SQL as text cannot be checked."""
-        if not _NAME.fullmatch(textclause.text):
-            refuse("SQL as text")
+        """Write a statement that somebody wrote as a whole; a piece of one cannot be checked."""
+        if self.stack and not _NAME.fullmatch(textclause.text):
+            refuse("SQL as text within a statement")
         return str(super().visit_textclause(textclause, **how))
 
     def visit_select(self, select_stmt: Any, *args: Any, **how: Any) -> str:
@@ -265,6 +265,10 @@ class IrisTypeCompiler(compiler.GenericTypeCompiler):
         """Write bytes, kept as base64."""
         return f"VARCHAR({MAX_TEXT})"
 
+    def visit_datetime(self, type_: Any, **how: Any) -> str:
+        """Write a time, ``YYYY-MM-DD HH:MM:SS.ffffff`` without a zone."""
+        return "TIMESTAMP"
+
     def visit_float(self, type_: Any, **how: Any) -> str:
         """Write a number of 64 bits; IRIS' FLOAT is a decimal."""
         return "DOUBLE"
@@ -276,7 +280,7 @@ class IrisTypeCompiler(compiler.GenericTypeCompiler):
 class IrisPreparer(compiler.IdentifierPreparer):
     """Writes names as they are; refuses those that would need quotes."""
 
-    reserved_words = set(RESERVED)
+    reserved_words = RESERVED
 
     @staticmethod
     def schema_for_object(thing: Any) -> str | None:
@@ -301,7 +305,7 @@ class IrisText(sa.String):
 
         def written(value: str | None) -> str | None:
             if value == "":
-                return _EMPTY
+                return EMPTY
             if value is not None and len(value) > MAX_TEXT:
                 raise StoreError(
                     f"A text of {len(value):,} characters does not fit into IRIS, where the store "
@@ -319,7 +323,7 @@ class IrisText(sa.String):
         def read(value: Any) -> str | None:
             if value is None:
                 return None
-            return "" if value == _EMPTY else str(value)
+            return "" if value == EMPTY else str(value)
 
         return read
 
@@ -383,6 +387,32 @@ class IrisDouble(sa.Float[float]):
         return lambda value: None if value is None else float(value)
 
 
+class IrisTimestamp(sa.DateTime):
+    """A time in UTC, without a zone; sent and read as the text that IRIS keeps."""
+
+    def bind_processor(self, dialect: Any) -> Callable[[datetime | None], str | None]:
+        """Give what writes it."""
+
+        def written(value: datetime | None) -> str | None:
+            if value is None:
+                return None
+            if value.tzinfo is not None:
+                value = value.astimezone(UTC).replace(tzinfo=None)
+            return value.isoformat(" ", "microseconds")
+
+        return written
+
+    def result_processor(self, dialect: Any, coltype: object) -> Callable[[Any], datetime | None]:
+        """Give what reads it; the driver may have made a time of it."""
+
+        def read(value: Any) -> datetime | None:
+            if value is None or isinstance(value, datetime):
+                return value
+            return datetime.fromisoformat(value)
+
+        return read
+
+
 class IrisExecutionContext(default.DefaultExecutionContext):
     """Tells the embedded cursor which columns a statement will give."""
 
@@ -423,6 +453,7 @@ class IrisDialect(default.DefaultDialect):
         sa.SmallInteger: IrisSmallInteger,
         sa.BigInteger: IrisBigInteger,
         sa.Float: IrisDouble,
+        sa.DateTime: IrisTimestamp,
     }
     max_identifier_length = _MAX_NAME
     supports_alter = False

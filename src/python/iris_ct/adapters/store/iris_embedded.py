@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from iris_ct.adapters.store.iris_errors import (
+from iris_ct.adapters.store.iris_dbapi import (
     DatabaseError,
     DataError,
     Error,
@@ -22,8 +22,10 @@ from iris_ct.adapters.store.iris_errors import (
     NotSupportedError,
     OperationalError,
     ProgrammingError,
+    Row,
     Warning,
     raise_for,
+    received,
 )
 
 __all__ = [
@@ -49,7 +51,6 @@ apilevel = "2.0"
 threadsafety = 0
 paramstyle = "qmark"
 
-Row = tuple[Any, ...]
 _TABLES_LOCK = "^CT.Store.Tables"
 # Making all tables compiles as many classes, which takes IRIS a while.
 _TABLES_LOCK_S = 120
@@ -76,17 +77,16 @@ def connect(namespace: str = "", iris: Any = None) -> Connection:
             import iris
         except ImportError as error:
             raise OperationalError("this Python has no module iris") from error
-    if not hasattr(iris, "sql") or not hasattr(iris, "tstart"):
-        raise OperationalError(
-            "the module iris has no iris.sql: this Python does not run inside an IRIS process"
-        )
+    # Outside IRIS the packages of that name give an error or, worse, an object that says yes to all.
+    if type(getattr(iris, "tlevel", lambda: None)()) is not int:
+        raise OperationalError("this Python does not run inside an IRIS process")
     if namespace:
         iris.system.Process.SetNamespace(namespace)
     return Connection(iris)
 
 
 class Connection:
-    """This process' SQL; a transaction starts with its first INSERT, UPDATE or DELETE.
+    """The SQL of the process; a transaction starts with its first INSERT, UPDATE or DELETE.
 
     If the process is in a transaction already (a client called a procedure in one of its own), ours
     nests: it is undone alone and becomes durable with the outer one.
@@ -180,7 +180,7 @@ class Cursor:
             row = next(self._rows, None)
         except Exception as error:  # noqa: BLE001 - the type of SQLError is not importable outside
             _raise_for(error)
-        return None if row is None else tuple(row)
+        return None if row is None else received(row)
 
     def fetchmany(self, size: int | None = None) -> list[Row]:
         """Give the next rows."""

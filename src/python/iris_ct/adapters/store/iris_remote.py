@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from iris_ct.adapters.store.iris_errors import (
+from iris_ct.adapters.store.iris_dbapi import (
     DatabaseError,
     DataError,
     Error,
@@ -21,8 +21,10 @@ from iris_ct.adapters.store.iris_errors import (
     NotSupportedError,
     OperationalError,
     ProgrammingError,
+    Row,
     Warning,
     raise_for,
+    received,
 )
 from iris_ct.core.errors import StoreError
 
@@ -48,8 +50,6 @@ __all__ = [
 apilevel = "2.0"
 threadsafety = 1
 paramstyle = "qmark"
-
-Row = tuple[Any, ...]
 
 TIMEOUT_S = 10
 # Rows sent at once: few enough that one message stays small, whatever a row holds.
@@ -167,17 +167,17 @@ class Cursor:
         """Give the next row, or None after the last."""
         with _errors():
             row = self._cursor.fetchone()
-            return None if row is None else tuple(row)
+            return None if row is None else received(row)
 
     def fetchmany(self, size: int | None = None) -> list[Row]:
         """Give the next rows."""
         with _errors():
-            return [tuple(row) for row in self._cursor.fetchmany(size or self.arraysize)]
+            return [received(row) for row in self._cursor.fetchmany(size or self.arraysize)]
 
     def fetchall(self) -> list[Row]:
         """Give all rows that are left."""
         with _errors():
-            return [tuple(row) for row in self._cursor.fetchall()]
+            return [received(row) for row in self._cursor.fetchall()]
 
     def close(self) -> None:
         """Close it."""

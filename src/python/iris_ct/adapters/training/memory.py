@@ -1,4 +1,4 @@
-"""How much memory this process holds, and held at most."""
+"""How much memory this process holds, held at most, and may hold."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
+
+
+def limit_memory(mb: int) -> None:
+    """Let this process ask the system for no more memory of its own than this.
+
+    Counted is what it may write to (``RLIMIT_DATA``, Linux 4.7 or newer), not address space: a
+    library reserves much more of that than it ever uses. Beyond it an allocation fails, in Python
+    with a MemoryError.
+    """
+    limit = mb * 2**20
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def resident_mb() -> float:

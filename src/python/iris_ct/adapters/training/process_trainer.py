@@ -20,7 +20,7 @@ from iris_ct.adapters.training.job_text import (
     job_content,
     outcome_from_json,
 )
-from iris_ct.core.errors import TrainingCancelledError, TrainingFailedError
+from iris_ct.core.errors import ConfigError, TrainingCancelledError, TrainingFailedError
 from iris_ct.ports import TrainingJob, TrainingOutcome
 
 Progress = Callable[[str, float], None]
@@ -28,6 +28,17 @@ Progress = Callable[[str, float], None]
 # How long a caller's `on_progress` waits at most before it is called again, so that it can
 # stop a job (by raising) although LightGBM is busy in one long round.
 HEARTBEAT_S = 1.0
+
+_WORKER = "iris_ct.adapters.training.worker"
+# OpenMP (LightGBM), the libraries below NumPy and SciPy, Polars, Arrow.
+_THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "OMP_THREAD_LIMIT",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "ARROW_NUM_THREADS",
+)
 
 # A worker that was told to go gets so long to end by itself.
 _GOODBYE_S = 5.0
@@ -43,10 +54,26 @@ class ProcessTrainer:
     ----------
     recycle_mb : int
         The worker is ended after a job that leaves it with more resident memory than this.
+    memory_mb : int
+        The worker may ask the system for no more memory than this; 0: no limit.
+    threads : int
+        OpenMP and the other libraries of the worker start no more threads than this; 0: no limit.
+    python : str
+        Interpreter of the worker, a path or a name on PATH.
     """
 
-    def __init__(self, *, recycle_mb: int = 1024) -> None:
+    def __init__(
+        self,
+        *,
+        recycle_mb: int = 1024,
+        memory_mb: int = 0,
+        threads: int = 0,
+        python: str = sys.executable,
+    ) -> None:
         self._recycle_mb = recycle_mb
+        self._memory_mb = memory_mb
+        self._threads = threads
+        self._python = python
         self._one_job = threading.Lock()
         self._state = threading.Lock()
         self._worker: _Worker | None = None
@@ -125,9 +152,29 @@ class ProcessTrainer:
             if job.job_id in self._cancelled:
                 raise TrainingCancelledError(_cancelled_text(job))
             if self._worker is None or not self._worker.is_alive:
-                self._worker = _Worker()
+                self._worker = self._start()
             self._worker.job_id = job.job_id
             return self._worker
+
+    def _start(self) -> _Worker:
+        """Start a worker.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such interpreter.
+        """
+        command = [self._python, "-m", _WORKER]
+        if self._memory_mb:
+            command.append(str(self._memory_mb))
+        try:
+            return _Worker(command, environment(self._threads))
+        except OSError as error:
+            raise ConfigError(
+                f"The training process cannot be started: {self._python!r} is no interpreter that "
+                f"can be run ({type(error).__name__}). Set CT_PYTHON to the path of a Python "
+                "that has this package's dependencies."
+            ) from error
 
     def _follow(self, worker: _Worker, job: TrainingJob, on_progress: Progress | None) -> float:
         """Follow a job's events to its end; give the worker's memory after it."""
@@ -169,15 +216,15 @@ def _cancelled_text(job: TrainingJob) -> str:
 class _Worker:
     """One worker process and the events it tells."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
         self.job_id: str | None = None
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "iris_ct.adapters.training.worker"],
+        self._process = subprocess.Popen(  # noqa: S603 - the administrator names the interpreter
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_environment(),
+            env=environment,
             text=True,
             encoding="utf-8",
         )
@@ -227,13 +274,20 @@ class _Worker:
         self._events.put({"event": "ended", "code": self._process.wait()})
 
 
-def _environment() -> dict[str, str]:
+def environment(threads: int = 0) -> dict[str, str]:
     """Let the worker find this very package, and its threads sleep while they wait.
 
     OpenMP's threads spin at every barrier by default: on a busy machine a fit of two threads then
     takes many times as long. Sleeping costs little where nothing else runs.
+
+    Parameters
+    ----------
+    threads : int
+        Most threads of each library; 0: no limit. ``OMP_THREAD_LIMIT`` also holds where a model
+        file asks for more.
     """
     package_root = str(Path(iris_ct.__file__).parent.parent)
     paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
     own = {"PYTHONPATH": os.pathsep.join(paths)}
-    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **own}
+    limits = dict.fromkeys(_THREAD_LIMITS, str(threads)) if threads else {}
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **limits, **own}

@@ -1,4 +1,4 @@
-"""The training process: ``python -m iris_ct.adapters.training.worker``.
+"""The training process: ``python -m iris_ct.adapters.training.worker [MEMORY_MB]``.
 
 Reads one job a line from standard input and writes one JSON line per event to standard output:
 ``{"event": "progress", "stage", "share"}``, then ``done`` (with ``rss_mb``) or ``failed`` (with
@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TextIO
 
 from iris_ct.adapters.training.job_run import run_job
 from iris_ct.adapters.training.job_text import job_from_content
-from iris_ct.adapters.training.memory import resident_mb
+from iris_ct.adapters.training.memory import limit_memory, resident_mb
 from iris_ct.core.errors import CTError
 
 # Told apart from a crash, so that the starter can say that the worker was left alone.
@@ -33,6 +33,8 @@ _WATCH_S = 2.0
 
 def main() -> None:
     """Work on jobs until standard input ends."""
+    if len(sys.argv) > 1:
+        limit_memory(int(sys.argv[1]))
     # Ctrl-C in a terminal is for the host, which ends this process or lets it finish.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     events = _claim_standard_output()

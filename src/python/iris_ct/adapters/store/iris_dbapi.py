@@ -1,8 +1,25 @@
-"""The errors of a DB-API, as IRIS' SQLCODEs raise them: with the code, never with a value."""
+"""What both DB-APIs of IRIS have in common: errors with a SQLCODE and no value, and empty texts."""
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+Row = tuple[Any, ...]
+
+EMPTY = "\x00"
+"""The empty string of SQL as IRIS keeps it; ObjectScript's ``""`` is NULL."""
+
+
+def received(row: Iterable[Any]) -> Row:
+    r"""Give a row with empty texts as Python has them.
+
+    Examples
+    --------
+    >>> received(["\x00", None, 7])
+    ('', None, 7)
+    """
+    return tuple("" if value == EMPTY else value for value in row)
 
 
 class Warning(Exception):  # noqa: N818 - the names of PEP 249
