@@ -35,7 +35,7 @@ def predict_row(parts: Parts, model: str, row: str, *, request_id: str = "") -> 
 
 
 def predict_batch(parts: Parts, model: str, source: str) -> Answer:
-    """Predict as a whole with the champion, into the prediction log.
+    """Predict as a whole with the champion, into the prediction log and its SQL table.
 
     Parameters
     ----------
@@ -49,6 +49,13 @@ def predict_batch(parts: Parts, model: str, source: str) -> Answer:
     DataError
         If a row cannot be predicted; then none is.
     """
+    answer = _predict_whole(parts, model, source)
+    # Who asks in SQL next finds the rows; what else is missing is left to housekeeping.
+    parts.store.projections.bring_up(model, most_rows=answer["rows"])
+    return answer
+
+
+def _predict_whole(parts: Parts, model: str, source: str) -> Answer:
     spec = specification(parts, model)
     champion = parts.champions.require(model)
     batches = {batch.batch_id: batch for batch in parts.store.batches.arrivals(model)}
@@ -88,15 +95,14 @@ def served_at(parts: Parts, model: str, at: str) -> Answer:
     """
     specification(parts, model)
     moment = _moment(at)
-    reigns = [c for c in parts.store.models.champions(model) if c.since <= moment]
-    newest = reigns[-1] if reigns else None
+    served = parts.store.models.served_at(model, moment)
     return {
         "model": model,
         "at": moment.isoformat(),
-        "version": newest.version if newest else None,
-        "since": newest.since.isoformat() if newest else None,
-        "actor": newest.actor if newest else None,
-        "decision": newest.decision_id if newest else None,
+        "version": served.version if served else None,
+        "since": served.since.isoformat() if served else None,
+        "actor": served.actor if served else None,
+        "decision": served.decision_id if served else None,
     }
 
 

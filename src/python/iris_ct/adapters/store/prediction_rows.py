@@ -39,7 +39,7 @@ class PredictionRows:
             return set(connection.scalars(lacking)), set(connection.scalars(having))
 
     def bring_up(self, model: str, budget: Budget) -> None:
-        """Add the rows of all files that lack some, oldest first."""
+        """Add the rows of all files that lack some, newest first: they are asked for next."""
         for seq in self._files_of(model, _is_lacking()):
             if budget.is_spent:
                 return
@@ -54,7 +54,9 @@ class PredictionRows:
                 budget.spend(remove_file(connection, model, seq))
 
     def _files_of(self, model: str, condition: sa.ColumnElement[bool]) -> list[int]:
-        wanted = sa.select(_F.c.seq).where(_F.c.model == model, condition).order_by(_F.c.seq)
+        wanted = (
+            sa.select(_F.c.seq).where(_F.c.model == model, condition).order_by(_F.c.seq.desc())
+        )
         with self._database.reading() as connection:
             return list(connection.scalars(wanted))
 

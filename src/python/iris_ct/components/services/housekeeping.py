@@ -1,10 +1,13 @@
-"""Finishes what a crash or an absent server left: log lines, registrations, orphaned files."""
+"""Finishes what a crash or an absent server left, and brings the SQL tables up to date."""
 
 from iop import PollingBusinessService, target
 
 from iris_ct import bootstrap
 from iris_ct.components import settings
 from iris_ct.messages import NotificationRequested, RegistrationRequested
+
+# Rows of SQL tables at a time: some seconds, so that the other duties come round.
+_MOST_ROWS = 100_000
 
 
 class Housekeeping(PollingBusinessService):
@@ -21,9 +24,11 @@ class Housekeeping(PollingBusinessService):
         self.parts.store.batches.sweep()
 
     def on_poll(self) -> None:
-        """Ask for pending registrations and unwritten events."""
+        """Ask for pending registrations and unwritten events; add rows to SQL tables."""
         store = self.parts.store
         if store.models.unregistered() or store.models.alias_pending():
             self.send_request_async(self.Registration, RegistrationRequested(""))
         if store.audit.unwritten(limit=1):
             self.send_request_async(self.Notification, NotificationRequested(""))
+        for model in store.projections.behind():
+            store.projections.bring_up(model, most_rows=_MOST_ROWS)
