@@ -12,6 +12,9 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from iris_ct.core.errors import StoreError
+from iris_ct.host import RequestFailedError
+from iris_ct.host.bodies import Body
 from iris_ct.procedures.door import Door
 
 USER = "maria"
@@ -23,6 +26,7 @@ FACTS = {
     "execute": "5",
     "cls": "5",
     "IOP.Director.dispatchCreateBusinessService": "7.6, iop: cls/IOP/Director.cls",
+    "IOP.Message._New": "iop: messages/serialization.py",
     "IOP.Director.StatusProduction": "iop: runtime/director.py",
     "service.GetClass": "iop: cls/IOP/Common.cls",
     "service._SessionId": "4.1 (percent names), Docs class reference Ens.BusinessService",
@@ -86,6 +90,9 @@ class IrisModule(types.ModuleType):
         return getattr(self._known, name)
 
     def _class(self, name: str) -> Known:
+        if name == "IOP.Message":
+            # iop serialises in the process that sends.
+            return Known("IOP.Message.", {"_New": Body})
         if name != "IOP.Director":
             raise NotAFactError(f"cls({name!r})")
         return Known(
@@ -117,7 +124,14 @@ class Service:
 
     def on_process_input(self, message: Any) -> Any:
         """Hand the message to the production; the session is known afterwards."""
-        reply, session = self._door.call(message)
+        try:
+            reply, session = self._door.call(message)
+        except StoreError as error:
+            if not isinstance(error.__cause__, RequestFailedError):
+                raise
+            # What iop makes of an exception in an item: IOP.Common, DisplayTraceback.
+            words = f"Exception in Python class: Item - StoreError - {error.__cause__.reason}"
+            raise RuntimeError(words) from error
         self.iris_handle._SessionId = session
         return reply
 
