@@ -55,7 +55,7 @@ RUN ldconfig -p > /tmp/libraries \
 RUN library=$(find /usr/lib /usr/local/lib -name libpython3.12.so.1.0 -print -quit) \
  && test -n "$library" \
  && mkdir -p /opt/ct/lib \
- && ln -s "$library" /opt/ct/lib/libpython3.12.so.1.0
+ && ln -sf "$library" /opt/ct/lib/libpython3.12.so.1.0
 RUN python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' \
  || { echo "The Python of IRIS_IMAGE is $(python3 --version), PYTHON_IMAGE is made for 3.12."; exit 1; }
 
@@ -77,6 +77,7 @@ ENV PATH=/opt/ct/bin:/usr/irissys/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/
     ISC_DATA_DIRECTORY=/dur/iconfig \
     ISC_CPF_MERGE_FILE=/opt/ct/merge.cpf \
     IRIS_NAMESPACE=IRISAPP \
+    IRISNAMESPACE=IRISAPP \
     CT_HOME=/dur \
     CT_MODELS=/dur/models \
     CT_STORE_URL=iris+emb:///IRISAPP \

@@ -57,7 +57,7 @@ def _variables(text: str, example: str) -> Iterator[str]:
 def _networks(document: Said) -> Iterator[str]:
     if not document["networks"]["state"].get("internal"):
         yield "network state can be left and entered"
-    for name in ("postgres", "storage", "bucket"):
+    for name in ("postgres", "storage"):
         if document["services"][name].get("networks") != ["state"]:
             yield f"{name} is reached from elsewhere than network state"
 

@@ -84,7 +84,7 @@ def test_the_merge_file_makes_what_the_product_asks_for() -> None:
 def test_the_library_of_python_is_where_the_image_puts_it() -> None:
     library = re.search(r"^PythonRuntimeLibrary=(.+)$", CPF, re.MULTILINE)
     assert library is not None
-    assert f'ln -s "$library" {library[1]}' in IMAGE
+    assert f'ln -sf "$library" {library[1]}' in IMAGE
     assert "PythonRuntimeLibraryVersion=3.12" in CPF
 
 
