@@ -75,15 +75,25 @@ class RowTables:
             if _place(connection, model) is None:
                 return
         with self._database.writing(model) as connection:
-            _drop(connection, model)
+            _forget(connection, model)
+        with self._database.changing_tables() as connection:
+            if _place(connection, model) is None:
+                _drop(connection, model)
 
     def _make(self, specification: Specification) -> None:
         layout = _layout(specification)
         with self._database.reading() as connection:
             if _is_made(_place(connection, specification.name), layout):
                 return
+        # First forgotten, so that nobody fills it any more; then made, outside a transaction where
+        # the database wants it so (IRIS); noted at last. What breaks off between is made again.
         with self._database.writing(specification.name) as connection:
             if _is_made(_place(connection, specification.name), layout):
+                return
+            _forget(connection, specification.name)
+        with self._database.changing_tables() as connection:
+            if _place(connection, specification.name) is not None:
+                # Somebody else was faster.
                 return
             _drop(connection, specification.name)
             row_table(specification.name, layout).create(connection)
@@ -196,10 +206,13 @@ def _note(connection: sa.Connection, model: str, **to: int) -> None:
     connection.execute(sa.update(_T).where(_T.c.model == model).values(to))
 
 
-def _drop(connection: sa.Connection, model: str) -> None:
-    """Drop the table, whatever its columns were, and forget how far it was."""
-    row_table(model, "[]").drop(connection, checkfirst=True)
+def _forget(connection: sa.Connection, model: str) -> None:
     connection.execute(sa.delete(_T).where(_T.c.model == model))
+
+
+def _drop(connection: sa.Connection, model: str) -> None:
+    """Drop the table, whatever its columns were."""
+    row_table(model, "[]").drop(connection, checkfirst=True)
 
 
 def _next_batch(connection: sa.Connection, model: str, after_seq: int) -> Any:
