@@ -32,7 +32,7 @@ from iris_ct.ports import (
     Tables,
 )
 
-# Another reader may be faster once or twice, not for ever.
+# Where files cannot be locked another reader may be faster once or twice, not for ever.
 _TRIES = 5
 
 
@@ -132,7 +132,9 @@ def read_source(
     tries, more, sweeps = 0, True, sweep
     while more:
         try:
-            batch = _step(specification, source, tables, files, store, clock, sweeps=sweeps)
+            # One step at a time; another reader goes on between two.
+            with files.alone(specification.name):
+                batch = _step(specification, source, tables, files, store, clock, sweeps=sweeps)
         except ConflictError:
             tries += 1
             if tries == _TRIES:

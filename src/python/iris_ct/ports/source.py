@@ -211,6 +211,10 @@ class SourceStore(Protocol):
 class SourceFiles(Protocol):
     """Batches that were read from tables, as files on their way."""
 
+    def alone(self, model: str) -> AbstractContextManager[None]:
+        """Wait until no other reader of this home works on the model."""
+        ...
+
     def write(self, model: str, frame: pl.DataFrame) -> Path:
         """Write rows durably under a name that nobody takes for a batch."""
         ...

@@ -6,11 +6,13 @@ claimed file. A batch gets its name in the same transaction in which its reading
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from iris_ct.adapters.durable import sync
 
 _FOLDER = "store/incoming/{model}/table"
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
-_PART = ".part"
+_PART, _LOCK = ".part", ".lock"
 
 
 class FolderSourceFiles:
@@ -29,11 +31,21 @@ class FolderSourceFiles:
     def __init__(self, home: Path) -> None:
         self._home = home.absolute()
 
+    @contextmanager
+    def alone(self, model: str) -> Iterator[None]:
+        """Wait until no other reader of this home, in whatever process, works on the model."""
+        folder = self._folder(model)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            # Given back by the system if this process dies.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
     def write(self, model: str, frame: pl.DataFrame) -> Path:
         """Write rows durably under a name that nobody takes for a batch."""
-        folder = self._home / _FOLDER.format(model=model)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f".{secrets.token_hex(8)}{_PART}"
+        path = self._folder(model) / f".{secrets.token_hex(8)}{_PART}"
         frame.write_parquet(path, compression="zstd", statistics=False)
         sync(path)
         return path
@@ -63,14 +75,15 @@ class FolderSourceFiles:
 
         Unfinished ones too, unless they are of this hour: another process may be writing them.
         """
-        folder = self._home / _FOLDER.format(model=model)
-        if not folder.is_dir():
-            return
-        kept = {self._home / path for path in keep}
-        for entry in os.scandir(folder):
-            path = Path(entry.path)
-            if path not in kept and (not path.name.endswith(_PART) or _is_old(path)):
+        kept = {_LOCK, *(Path(path).name for path in keep)}
+        for path in self._folder(model).iterdir():
+            if path.name not in kept and (not path.name.endswith(_PART) or _is_old(path)):
                 path.unlink(missing_ok=True)
+
+    def _folder(self, model: str) -> Path:
+        folder = self._home / _FOLDER.format(model=model)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
 
 def _is_old(path: Path) -> bool:

@@ -105,20 +105,29 @@ class PageText:
             raise SourceError(
                 "A column has a quote in its name and cannot be read. Name it otherwise in a view."
             )
-        # A colon would begin a parameter.
-        return self.dialect.identifier_preparer.quote_identifier(column).replace(":", "\\:")
+        return _quoted(self.dialect, column)
 
 
 def table_text(dialect: sa.Dialect, name: str) -> str:
     """Write a table's name: plain parts as they are, so that the database folds their case."""
-    quote = dialect.identifier_preparer.quote_identifier
-    written = ".".join(quote(part) if quoted else part for part, quoted in table_parts(name))
-    return written.replace(":", "\\:")
+    parts = table_parts(name)
+    return ".".join(_quoted(dialect, part) if quoted else part for part, quoted in parts)
 
 
 def query_text(query: str) -> str:
     """Write a query as a table."""
-    return f"({query.replace(':', chr(92) + ':')}) source_rows"
+    return f"({_literal(query)}) source_rows"
+
+
+def _quoted(dialect: sa.Dialect, name: str) -> str:
+    preparer = dialect.identifier_preparer
+    # Not `quote_identifier`: it doubles percent signs, which `sa.text` does as well.
+    return _literal(f"{preparer.initial_quote}{name}{preparer.final_quote}")
+
+
+def _literal(words: str) -> str:
+    """Keep `sa.text` from taking a colon for the beginning of a parameter."""
+    return words.replace(":", "\\:")
 
 
 def _said(*words: str) -> sa.TextClause:
