@@ -14,7 +14,15 @@ from iris_ct.cli.verbs import VERBS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
-    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/index.md", "docs/operations.md")
+    ROOT / name
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/index.md",
+        "docs/operations.md",
+        "docs/iris.md",
+        "docs/deployment.md",
+    )
 ]
 WHERE = {verb.name: verb.where for verb in VERBS}
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -28,6 +36,8 @@ def commands(path: Path) -> Iterator[list[str]]:
     lines = [line for block in blocks for line in block.splitlines()]
     for line in [*lines, *re.findall(r"`([^`\n]+)`", prose)]:
         words = line.partition("  #")[0].split()
+        if words[:2] == ["docker", "exec"] and "ct" in words:
+            words = words[words.index("ct") :]
         if words[:1] in (["make"], ["ct"]) and len(words) > 1:
             yield words
 
