@@ -12,11 +12,11 @@ import inspect
 from typing import Any, get_type_hints
 
 import iop
-import iris
 import pytest
 from iop.messages.dispatch import dispatch_deserializer, dispatch_serializer
 from tests.host.productions import Entry, Fan, Poller, Result, Router, Task, Worker
 
+import iris
 from iris_ct.host.bodies import Body, NativeBody, to_body, to_payload
 from iris_ct.host.director import EmbeddedDirector
 from iris_ct.host.errors import UnsupportedError

@@ -68,6 +68,10 @@ class Served:
     server: RestServer
     folder: Path
 
+    @property
+    def is_running(self) -> bool:
+        return self.keeper.host.is_running
+
     def iop(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the real command."""
         reached = {"IOP_URL": self.server.url, "IOP_USERNAME": "x", "IOP_PASSWORD": SAID}
@@ -86,7 +90,7 @@ class Served:
         return done.stderr
 
     def http(
-        self, method: str, path: str, body: bytes = b"", **headers: str
+        self, method: str, path: str, body: bytes = b"", /, **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
         """Send a request that iop would not send."""
         connection = HTTPConnection(self.server.host, self.server.port, timeout=60)
@@ -217,19 +221,19 @@ def test_iop_prints_the_event_log_oldest_first(served: Served) -> None:
 
 def test_iop_stops_and_starts_the_production_while_the_interface_stays(served: Served) -> None:
     assert served.printed("--stop") == "Production Test.Pair stopped\n"
-    assert not served.keeper.host.is_running
+    assert not served.is_running
     assert json.loads(served.printed("--status"))["status"] == "stopped"
     stopped = json.loads(served.printed("--list"))["Test.Pair"]
     assert stopped["Status"] == "Stopped"
     assert TIME.fullmatch(stopped["LastStopTime"])
     assert served.printed("--start", "-D") == "Production Test.Pair started\n"
-    assert served.keeper.host.is_running
+    assert served.is_running
     since = served.keeper.host.since
     assert served.printed("--restart") == ""
     assert served.keeper.host.since != since
     assert served.printed("--update") == ""
     assert served.printed("--kill") == ""
-    assert not served.keeper.host.is_running
+    assert not served.is_running
     assert "does not run" in served.refused("--test", "Worker")
 
 
@@ -313,7 +317,7 @@ def test_an_oversize_body_is_not_read(served: Served) -> None:
     assert served.http("GET", "/log?top=-1", **headers)[0] == 500
     assert served.http("GET", "/nothing", **headers)[0] == 404
     assert served.http("GET", "/stop", **headers)[0] == 405
-    assert served.keeper.host.is_running
+    assert served.is_running
 
 
 def test_pages_of_a_browser_change_nothing(open_served: Served) -> None:
@@ -329,7 +333,7 @@ def test_pages_of_a_browser_change_nothing(open_served: Served) -> None:
     json_type = {"Content_Type": "application/json", "Origin": "https://evil.example"}
     assert open_served.http("POST", "/stop", b"{}", **json_type)[0] == 403
     assert open_served.http("POST", "/stop", Origin="null")[0] == 403
-    assert open_served.keeper.host.is_running
+    assert open_served.is_running
 
 
 def test_other_machines_need_a_password() -> None:
@@ -445,7 +449,7 @@ def test_file_names_that_leave_the_folder_are_refused(
 
 def test_an_upload_must_be_whole_and_new(served: Served, tmp_path: Path) -> None:
     good = as_body(write_settings(tmp_path / "customer"))
-    for wrong, reason in [
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"body": []}, "0 files"),
         ({"body": None}, "must be an array"),
         ({"body": [{"name": "a.py"}]}, "must be an array"),
@@ -455,7 +459,8 @@ def test_an_upload_must_be_whole_and_new(served: Served, tmp_path: Path) -> None
         ({"body": [*good["body"], {"name": "json/x.py", "data": ""}]}, "json/x.py"),
         ({"body": [*good["body"], {"name": "iris_ct/core/span.py", "data": "pass"}]}, "span.py"),
         ({"namespace": "%SYS"}, "NamespaceDoesNotExist"),
-    ]:
+    ]
+    for wrong, reason in changes:
         status, error = migrate(served, good | wrong)
         assert (status, reason in error) == (500, True), error
     assert list(served.folder.iterdir()) == []

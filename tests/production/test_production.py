@@ -28,11 +28,11 @@ ENVIRONMENTS = ("dev", "test", "live")
 
 def rows() -> list[tuple[str, list[Any]]]:
     """Give what iop writes of each setting into the class that the portal reads."""
+    classes: dict[str, Any] = {ref.name: ref.component_class for ref in production.items}
     return [
-        (f"{ref.name}.{row[0]}", row)
-        for ref in production.items
-        if ref.component_class is not None
-        for row in ref.component_class._get_properties()
+        (f"{item}.{row[0]}", row)
+        for item, component_class in classes.items()
+        for row in component_class._get_properties()
     ]
 
 

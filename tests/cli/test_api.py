@@ -1,0 +1,100 @@
+"""``ct up --api``: the REST interface of a real production, in the process that people start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.running import ct_process, ct_up, make_home, wait_until
+
+pytestmark = pytest.mark.integration
+
+SETTINGS = Path(__file__).parents[2] / "src" / "python" / "settings.py"
+
+
+def iop(url: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "iop", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "IOP_URL": url,
+            "IOP_PASSWORD": "open sesame",
+        },
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_the_production_is_reached_migrated_and_restarted_by_iop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In strict mode, where the items' processes import the migrated production themselves."""
+    home = make_home(tmp_path / "dur")
+    file = tmp_path / "password"
+    file.write_text("open sesame\n")
+    monkeypatch.setenv("CT_API_PASSWORD_FILE", str(file))
+    monkeypatch.setenv("CT_API_MIGRATE", "1")
+    with ct_up(home, "--api", "0", "--processes") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        url = lines[-1].strip().partition("IOP_URL=")[2]
+        assert url.startswith("http://127.0.0.1:")
+        assert json.loads(iop(url, "--status"))["status"] == "running"
+        iop(url, "--migrate", str(SETTINGS), "--strict-production-validation")
+        iop(url, "--update")
+        kept = json.loads((home / "production" / "current.json").read_text())
+        assert kept["module"] == "settings"
+        folder = home / "production" / kept["digest"]
+        assert [path.name for path in folder.rglob("*.py")] == ["settings.py"]
+        message = (
+            "--classname",
+            "iris_ct.messages.NotificationRequested",
+            "--body",
+            '{"model": ""}',
+        )
+        assert '"n_lines": 0' in iop(url, "--test", "Notification", *message)
+        assert iop(url, "--stop") == "Production CT.Production stopped\n"
+        assert ct_process(home, "down", "--json").json["stopped"] is False
+        assert process.poll() is None, "the interface stays"
+        assert iop(url, "--start", "-D") == "Production CT.Production started\n"
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: process.poll() is not None)
+    assert process.returncode == 0
+    with ct_up(home, "--api", "127.0.0.1:0"):
+        # It begins with what was migrated.
+        assert ct_process(home, "status", "--json").code == 0
+
+
+def test_it_is_not_opened_to_others_without_a_password(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "dur")
+    said = ct_process(home, "up", "--api", "0.0.0.0:0")
+    assert said.code == 1
+    assert "which other machines reach, but has no password" in said.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "reason"),
+    [
+        ("CT_API_PORT", "99999", "less than or equal to 65535"),
+        ("CT_API_PASSWORD_FILE", "absent", "cannot be read: No such file or directory"),
+        ("CT_API_PASSWORD_FILE", "/dev/null", "is empty; write a password into it"),
+    ],
+)
+def test_a_wrong_setting_of_it_is_named(
+    tmp_path: Path, variable: str, text: str, reason: str
+) -> None:
+    home = make_home(tmp_path / "dur")
+    said = ct_process(home, "up", **{"CT_API_PORT": "0", variable: text})
+    assert said.code == 2
+    assert variable in said.err
+    assert reason in said.err
