@@ -61,6 +61,8 @@ RUN python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' \
 
 # ---- both together ----
 FROM system
+# An older module iris of the image itself would mix with ours.
+RUN rm -rf /usr/irissys/mgr/python/iris /usr/irissys/mgr/python/intersystems_irispython-*
 COPY --from=packages --chown=51773:51773 /venv/lib/python3.12/site-packages/ /usr/irissys/mgr/python/
 COPY --from=packages --chmod=0755 /commands/ /opt/ct/bin/
 COPY merge.cpf /opt/ct/
@@ -71,7 +73,8 @@ COPY --chmod=0755 iris_autoconf.sh deploy/iris/entrypoint.sh deploy/iris/health.
 # A checkout on Windows may have brought other line ends, which neither shell nor IRIS takes.
 RUN sed -i 's/\r$//' /opt/ct/merge.cpf /opt/ct/*.sh /opt/ct/python/settings.py
 
-ENV PATH=/opt/ct/bin:/usr/irissys/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+ENV PATH=/opt/ct/bin:/usr/irissys/bin:$PATH \
+    LD_LIBRARY_PATH=/usr/irissys/bin${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} \
     PYTHONPATH=/usr/irissys/mgr/python \
     TZ=UTC \
     ISC_DATA_DIRECTORY=/dur/iconfig \
