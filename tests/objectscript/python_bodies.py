@@ -93,9 +93,9 @@ def _wrong_procedure(node: ast.Call, said: str) -> Iterator[str]:
     if said not in {"surface.call", "surface.rows"} or not node.args:
         return
     name, *given = node.args
-    if not isinstance(name, ast.Constant):
+    if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
         return
-    found = {p.name: p for p in catalogue.PROCEDURES}.get(str(name.value))
+    found = {p.name: p for p in catalogue.PROCEDURES}.get(name.value)
     if found is None:
         yield f"no procedure {name.value} in the catalogue"
     elif [ast.unparse(each) for each in given] != [a.name for a in found.arguments]:

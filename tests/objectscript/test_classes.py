@@ -8,6 +8,9 @@ import pytest
 from tests.objectscript.checker import RULES, check, check_one
 from tests.objectscript.syntax import CLASSES, ClassText, errors, read_classes
 
+from iris_ct.adapters.store.views import VIEWS
+from iris_ct.procedures.catalogue import PROCEDURES
+
 WHOLE = {each.name: each for each in read_classes()}
 
 
@@ -218,6 +221,13 @@ def test_a_status_is_checked_where_the_text_says_so() -> None:
         lost = [each for each in found if each.rule == "statuses_are_checked"]
         assert [each for each in found if each.rule == "syntax"] == [], form
         assert bool(lost) is not is_checked, form
+
+
+def test_no_two_things_of_the_schema_have_one_name() -> None:
+    # IRIS makes a class of every view, in the package of its schema.
+    names = [view.name for view in VIEWS] + [procedure.sql_name for procedure in PROCEDURES]
+    names += [name.removeprefix("CT.") for name in WHOLE if name.count(".") == 1]
+    assert len({name.lower() for name in names}) == len(names)
 
 
 def test_no_class_file_is_outside_the_package() -> None:

@@ -330,8 +330,7 @@ def test_wishes_have_the_same_outcome(lived: Path, tmp_path: Path) -> None:
             answer = said(line, *arguments)
             found = instance.answer(method, *given)
             assert _without_names(found) == _without_names(answer), method
-            for home in (line, sql):
-                wait_until(lambda home=home: _is_quiet(home))
+            wait_until(lambda: _is_quiet(line) and _is_quiet(sql))
             return answer
 
         agree("Retrain", (MODEL, 1), "retrain", MODEL, "--accept-reused")
