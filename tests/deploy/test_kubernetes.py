@@ -1,0 +1,277 @@
+"""The manifests: valid against Kubernetes' schemas, and the same services as the compose file.
+
+The schema of the operator's IrisCluster is not public. Its keys are those of InterSystems' public
+samples, and what Kubernetes itself defines inside of it is checked in a resource of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from tests.stack.compose import COMPOSE, interpolate, read_service
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+KUSTOMIZATION = DEPLOY / "kustomization.yaml"
+VERSION = "1.37"
+
+# Found in intersystems-community/iko-01-basic-iris-cluster and in the operator's own
+# iris-sample.yaml, as it is quoted in public repositories.
+CLUSTER_KEYS = {
+    "licenseKeySecret",
+    "configSource",
+    "imagePullSecrets",
+    "storageClassName",
+    "updateStrategy",
+    "serviceTemplate",
+    "volumeClaimTemplates",
+    "volumes",
+    "tls",
+    "topology",
+}
+DATA_KEYS = {
+    "image",
+    "podTemplate",
+    "shards",
+    "mirrored",
+    "storageDB",
+    "storageWIJ",
+    "storageJournal1",
+    "storageJournal2",
+    "preferredZones",
+    "volumeMounts",
+}
+# As the last ones, said to be unverified where they stand.
+POD_KEYS = {"env", "resources"} | {"args", "readinessProbe"}
+
+# What a pod needs and a container of compose does not; the manifest says why.
+ONLY_KUBERNETES = {"postgres": {"PGDATA"}}
+
+Resource = dict[str, Any]
+
+
+def resources() -> list[Resource]:
+    """Read every resource that the kustomization names."""
+    named = yaml.safe_load(KUSTOMIZATION.read_text())["resources"]
+    return [
+        resource for name in named for resource in yaml.safe_load_all((DEPLOY / name).read_text())
+    ]
+
+
+def of_kind(kind: str) -> list[Resource]:
+    return [each for each in resources() if each["kind"] == kind]
+
+
+def pods() -> dict[str, Resource]:
+    """Give the pod of each workload by its name."""
+    workloads = (*of_kind("Deployment"), *of_kind("StatefulSet"))
+    return {each["metadata"]["name"]: each["spec"]["template"]["spec"] for each in workloads}
+
+
+def containers() -> dict[str, tuple[Resource, Resource]]:
+    """Give each container with its pod."""
+    return {
+        container["name"]: (pod, container)
+        for pod in pods().values()
+        for container in (*pod.get("initContainers", []), *pod["containers"])
+    }
+
+
+def cluster() -> Resource:
+    [found] = of_kind("IrisCluster")
+    spec: Resource = found["spec"]
+    return spec
+
+
+def validate(resource: Resource) -> None:
+    kubernetes_validate.validate(resource, VERSION, strict=True)
+
+
+def test_every_manifest_is_named_by_the_kustomization() -> None:
+    named = {DEPLOY / name for name in yaml.safe_load(KUSTOMIZATION.read_text())["resources"]}
+    assert named == set((DEPLOY / "kubernetes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [each for each in resources() if each["kind"] != "IrisCluster"],
+    ids=lambda each: f"{each['kind']}-{each['metadata']['name']}",
+)
+def test_resources_follow_the_schema(resource: Resource) -> None:
+    validate(resource)
+
+
+def test_a_misspelt_key_would_be_found() -> None:
+    [deployment] = of_kind("Deployment")
+    deployment["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        validate(deployment)
+
+
+def test_the_generator_takes_the_scripts_that_compose_mounts() -> None:
+    [generated] = yaml.safe_load(KUSTOMIZATION.read_text())["configMapGenerator"]
+    assert generated["name"] == "ct-scripts"
+    for name in generated["files"]:
+        assert (DEPLOY / name).is_file()
+    every = [each.get("command", []) + each.get("args", []) for _, each in containers().values()]
+    words = " ".join(chain.from_iterable(every))
+    assert set(re.findall(r"/deploy/([\w.]+)", words)) == set(generated["files"])
+
+
+def compose(name: str) -> Resource:
+    found: Resource = yaml.safe_load(interpolate(COMPOSE.read_text(), {}))["services"][name]
+    return found
+
+
+@pytest.mark.parametrize("name", ["mlflow", "bucket", "postgres", "storage"])
+def test_containers_run_what_the_compose_file_says(name: str) -> None:
+    pod, container = containers()[name]
+    said, service = compose(name), read_service(name, {})
+    assert container["image"] == said["image"]
+    assert (*container.get("command", ()), *container.get("args", ())) == service.command
+    env = {each["name"]: each["value"] for each in container["env"]}
+    extra = ONLY_KUBERNETES.get(name, set())
+    assert {key: env[key] for key in env.keys() - extra} == service.environment
+    security = pod["securityContext"]
+    assert f"{security['runAsUser']}:{security['runAsGroup']}" == said["user"]
+    assert security["fsGroup"] == security["runAsGroup"], "volumes and secrets belong to it"
+    limit = str(container["resources"]["limits"]["memory"])
+    assert limit.lower().removesuffix("i") == said["mem_limit"]
+    # Compose says the size of shared memory by a key of its own.
+    volumes = [each for each in container["volumeMounts"] if each["name"] != "shared-memory"]
+    assert {each["mountPath"] for each in volumes} == set(service.mounts)
+
+
+@pytest.mark.parametrize("name", ["mlflow", "postgres", "storage"])
+def test_containers_give_up_what_they_do_not_need(name: str) -> None:
+    pod, container = containers()[name]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["readinessProbe"]
+
+
+def test_readiness_of_mlflow_asks_what_the_compose_file_asks() -> None:
+    """And by an allowed name: the pod's address, which kubelet would send, gets 403."""
+    _, container = containers()["mlflow"]
+    asked = container["readinessProbe"]["httpGet"]
+    [host] = [each["value"] for each in asked["httpHeaders"] if each["name"] == "Host"]
+    assert f"http://{host}{asked['path']}" in " ".join(read_service("mlflow", {}).healthcheck)
+    env = {each["name"]: each["value"] for each in container["env"]}
+    assert host in env["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    assert container["startupProbe"]["httpGet"] == asked
+
+
+def test_services_reach_a_port_of_a_pod() -> None:
+    for service in of_kind("Service"):
+        name = service["metadata"]["name"]
+        assert service["spec"]["selector"] == {"app.kubernetes.io/name": name}
+        [container] = pods()[name]["containers"]
+        opened = {port["name"]: port["containerPort"] for port in container["ports"]}
+        for port in service["spec"]["ports"]:
+            assert opened[port["targetPort"]] == port["port"]
+
+
+def test_only_mlflow_reaches_its_database_and_its_files() -> None:
+    [policy] = of_kind("NetworkPolicy")
+    [chosen] = policy["spec"]["podSelector"]["matchExpressions"]
+    assert set(chosen["values"]) == {"postgres", "storage"}
+    [rule] = policy["spec"]["ingress"]
+    [source] = rule["from"]
+    assert source["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "mlflow"}
+
+
+def _references(node: Any) -> Iterator[str]:
+    """Find the names of secrets and config maps."""
+    if isinstance(node, list):
+        yield from chain.from_iterable(map(_references, node))
+    elif isinstance(node, dict):
+        for key, inner in node.items():
+            if key == "secret":
+                yield inner["secretName"]
+            elif key in ("configMap", "licenseKeySecret", "configSource"):
+                yield inner["name"]
+            else:
+                yield from _references(inner)
+
+
+def test_every_secret_and_config_map_is_made_by_the_manifests_or_by_a_command_they_name() -> None:
+    text = KUSTOMIZATION.read_text()
+    commanded = re.findall(r"create (?:secret generic|configmap) ([\w-]+)", text)
+    [generated] = yaml.safe_load(text)["configMapGenerator"]
+    made = {each["metadata"]["name"] for each in of_kind("ConfigMap")}
+    assert set(_references(resources())) == {*commanded, *made, generated["name"]}
+    assert of_kind("Secret") == [], "no secret is committed"
+
+
+def test_keys_of_a_secret_that_are_used_are_made() -> None:
+    made = set(re.findall(r"--from-literal=(\w+)=", KUSTOMIZATION.read_text()))
+    used = {
+        item["key"]
+        for pod in pods().values()
+        for volume in pod["volumes"]
+        for item in volume.get("secret", {}).get("items", [])
+    }
+    assert used <= made
+    script = (DEPLOY / "with_secrets.sh").read_text()
+    assert set(re.findall(r"\(secret (\w+)\)", script)) <= made
+
+
+def test_only_known_keys_of_the_operator_are_used() -> None:
+    spec = cluster()
+    assert set(spec) <= CLUSTER_KEYS
+    assert set(spec["topology"]) <= {"data", "compute", "webgateway", "arbiter"}
+    data = spec["topology"]["data"]
+    assert set(data) <= DATA_KEYS
+    assert set(data["podTemplate"]) == {"spec"}
+    assert set(data["podTemplate"]["spec"]) <= POD_KEYS
+
+
+def test_what_kubernetes_defines_inside_the_cluster_is_valid() -> None:
+    spec = cluster()
+    data = spec["topology"]["data"]
+    pod = data["podTemplate"]["spec"]
+    names = [volume["name"] for volume in spec["volumes"]]
+    claims = [claim["metadata"]["name"] for claim in spec["volumeClaimTemplates"]]
+    assert [mount["name"] for mount in data["volumeMounts"]] == [*claims, *names]
+    container = {"name": "iris", "image": data["image"], **pod}
+    container["volumeMounts"] = data["volumeMounts"]
+    of_claims = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims]
+    validate(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "iris"},
+            "spec": {"containers": [container], "volumes": [*spec["volumes"], *of_claims]},
+        }
+    )
+    for claim in spec["volumeClaimTemplates"]:
+        validate({"apiVersion": "v1", "kind": "PersistentVolumeClaim", **claim})
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "iris"}}
+    validate({**service, **spec["serviceTemplate"]})
+
+
+def test_the_cluster_starts_iris_as_the_compose_file_does() -> None:
+    pod = cluster()["topology"]["data"]["podTemplate"]["spec"]
+    service = read_service("iris", {})
+    assert tuple(pod["args"]) == service.command
+    env = {each["name"]: each["value"] for each in pod["env"]}
+    assert env.keys() <= service.environment.keys()
+    different = {name for name, said in env.items() if service.environment[name] != said}
+    assert different == {"CT_MODELS"}, "there a config map"
+    assert pod["readinessProbe"]["exec"]["command"] == list(service.healthcheck)
+
+
+def test_the_merge_file_is_that_of_the_image_with_the_operators_directories() -> None:
+    [config_map] = of_kind("ConfigMap")
+    expected = (ROOT / "merge.cpf").read_text().replace("/dur/iconfig/", "/irissys/data/IRIS/")
+    assert config_map["data"]["common.cpf"] == expected
