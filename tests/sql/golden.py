@@ -1,0 +1,98 @@
+"""The store's SQL for InterSystems IRIS, gathered to be read: ``python -m tests.sql.golden``.
+
+Writes ``golden/tables.sql`` and ``golden/views.sql`` from what the store declares, and
+``golden/statements.sql`` from what it says while its contract suite runs on SQLite. A change there
+is a change to review as if an IRIS administrator did: nothing else compiles these statements
+for IRIS before an IRIS does.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from iris_ct.adapters.store import tables, views
+from iris_ct.adapters.store.iris_dialect import EmbeddedDialect
+
+FOLDER = Path(__file__).parent / "golden"
+_ROOT = Path(__file__).parents[2]
+_SUITE = "tests/contract/store"
+# Its statements are those of a release that no IRIS has had.
+_NOT = ("test_upgrade.py", "test_memory.py")
+_DIALECT = EmbeddedDialect()
+
+
+def table_statements() -> list[str]:
+    """Give what makes the tables, in the order in which they can be made."""
+    made = []
+    for table in tables.metadata.sorted_tables:
+        made.append(_text(CreateTable(table)))
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        made += [_text(CreateIndex(index)) for index in indexes]
+    return made
+
+
+def view_statements() -> list[str]:
+    """Give what makes the views."""
+    return [
+        f"CREATE VIEW {view.address('iris')} AS {views.compiled(view, _DIALECT)}"
+        for view in views.VIEWS
+    ]
+
+
+def store_statements() -> list[str]:
+    """Run the contract suite on SQLite and give what the store said, each once, sorted."""
+    with tempfile.TemporaryDirectory() as folder:
+        heard = Path(folder) / "statements"
+        ended = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
+                *("-p", "tests.sql.listening", "-k", "sqlite", _SUITE),
+                *(f"--ignore={_SUITE}/{name}" for name in _NOT),
+            ],
+            cwd=_ROOT,
+            env={**os.environ, "PYTHONPATH": str(_ROOT), "CT_STATEMENTS": str(heard)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ended.returncode:
+            raise RuntimeError(f"the contract suite failed:\n{ended.stdout[-3000:]}")
+        return heard.read_text("utf-8").split("\0")
+
+
+def told(statements: list[str]) -> str:
+    """Give a file's text: a statement, an empty line, the next one."""
+    tidy = ["\n".join(line.rstrip() for line in said.strip().split("\n")) for said in statements]
+    return ";\n\n".join(tidy) + ";\n"
+
+
+def statements(name: str) -> list[str]:
+    """Read the statements of one golden file."""
+    text = (FOLDER / name).read_text("utf-8")
+    return [said.strip() for said in text.split(";\n") if said.strip()]
+
+
+def main() -> None:
+    """Write all files anew."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, said in (
+        ("tables.sql", table_statements()),
+        ("views.sql", view_statements()),
+        ("statements.sql", store_statements()),
+    ):
+        (FOLDER / name).write_text(told(said), encoding="utf-8")
+
+
+def _text(element: sa.schema.ExecutableDDLElement) -> str:
+    return str(element.compile(dialect=_DIALECT))
+
+
+if __name__ == "__main__":
+    main()
