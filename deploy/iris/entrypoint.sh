@@ -14,8 +14,9 @@ fail() {
     exit 1
 }
 
+# On an empty volume (deploy/kubernetes) nobody has made them before.
 for place in "$home/log" "$data"; do
-    [[ -w $place ]] ||
+    { mkdir -p "$place" && [[ -w $place ]]; } ||
         fail "$place cannot be written by user $(id -u). Mend it with: docker compose run --rm prepare"
 done
 

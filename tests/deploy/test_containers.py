@@ -62,8 +62,17 @@ def test_a_first_start_without_a_password_does_not_happen(home: Path) -> None:
     assert "docker compose run --rm prepare" in said.stdout
 
 
-def test_a_directory_that_is_not_there_is_named(home: Path) -> None:
+def test_directories_of_an_empty_volume_are_made(home: Path) -> None:
+    for place in ("log", "iconfig"):
+        (home / place).rmdir()
+    assert enter(home).returncode == 0
+    assert (home / "log").is_dir()
+    assert (home / "iconfig").is_dir()
+
+
+def test_a_directory_that_cannot_be_made_is_named(home: Path) -> None:
     (home / "iconfig").rmdir()
+    (home / "iconfig").write_text("a file in its place")
     said = enter(home)
     assert said.returncode == 1
     assert f"{home}/iconfig cannot be written" in said.stdout
