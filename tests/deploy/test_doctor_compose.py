@@ -29,6 +29,7 @@ class HealthyMachine(Machine):
         owners: dict[str, Owned] | None = None,
         held: dict[int, str] | None = None,
         kind: str = "ext4",
+        free: int = 50 * GIB,
     ) -> None:
         self.answers = {
             "docker version": "28.2.2",
@@ -41,6 +42,7 @@ class HealthyMachine(Machine):
         self.owners = owners or {}
         self.held = held or {}
         self.kind = kind
+        self.free = free
 
     def answer(self, *command: str, folder: Path | None = None) -> str | None:
         plain = " ".join(word for word in command if not word.startswith("-"))
@@ -57,6 +59,9 @@ class HealthyMachine(Machine):
 
     def file_system(self, path: Path) -> str:
         return self.kind
+
+    def free_bytes(self, path: Path) -> int:
+        return self.free
 
 
 _FORMATS = {" {{.Server.Version}}": "", "{{.MemTotal}}": "MemTotal", "{{.NCPU}}": "NCPU"}
@@ -92,7 +97,7 @@ def prepared() -> dict[str, Owned]:
 def test_a_fresh_clone_with_a_copied_env_is_well(project: Path) -> None:
     checks = look(project)
     assert {name: check["state"] for name, check in checks.items()} == dict.fromkeys(
-        ("engine", "compose", "env", "variables", "dur", "secrets", "ports", "memory",
+        ("engine", "compose", "env", "variables", "dur", "disk", "secrets", "ports", "memory",
          "processors"), "ok",
     )  # fmt: skip
     assert not [check for check in checks.values() if check["advice"]]
@@ -163,6 +168,12 @@ def test_a_file_system_that_iris_does_not_bear_is_named(project: Path, kind: str
     found = look(project, HealthyMachine(kind=kind))["dur"]
     assert found["state"] == "failed"
     assert kind in found["text"]
+
+
+def test_little_room_is_a_warning(project: Path) -> None:
+    found = look(project, HealthyMachine(free=2 * GIB))["disk"]
+    assert found["state"] == "warning"
+    assert found["text"] == "2.0 GiB free"
 
 
 def test_secrets_that_others_could_read_fail(project: Path) -> None:

@@ -143,7 +143,7 @@ VERBS: tuple[Verb, ...] = (
         "doctor",
         f"{_HERE}.doctor:doctor",
         "Check the installation and the home, and say what to do.",
-        ("ct doctor",),
+        ("ct doctor", "ct doctor --compose"),
     ),
     Verb(
         "demo",

@@ -37,6 +37,8 @@ _COMPOSE = (2, 24)
 _MOST_PROCESSORS = 20
 # IRIS' databases need locks and ordered writes that these do not give.
 _UNFIT = re.compile(r"nfs|cifs|smb|fuse|9p|vboxsf|virtiofs")
+# Durable %SYS of a new instance, a first model, and what each of them grows by.
+_LITTLE_BYTES = 5 * 2**30
 _PREPARE = "docker compose run --rm prepare"
 
 
@@ -72,6 +74,7 @@ def diagnose_compose(
         ("env", project.env),
         ("variables", project.known),
         ("dur", project.dur),
+        ("disk", project.disk),
         ("secrets", project.secrets),
         ("ports", project.ports),
         ("memory", project.memory),
@@ -184,6 +187,17 @@ class _Project:
                 "that uses them outside containers (ct down)",
             )
         return self._iconfig(home / "iconfig")
+
+    def disk(self) -> Finding:
+        home = self.folder / "dur"
+        free = self.machine.free_bytes(home if home.is_dir() else self.folder)
+        text = f"{free / 2**30:.1f} GiB free"
+        if free < _LITTLE_BYTES:
+            advice = (
+                f"Make room: IRIS, MLflow and models need {_LITTLE_BYTES // 2**30} GiB to begin"
+            )
+            return Finding("disk", "warning", text, advice)
+        return Finding("disk", "ok", text)
 
     def _iconfig(self, path: Path) -> Finding:
         """IRIS copies itself into an empty directory, and refuses one with something else."""

@@ -67,6 +67,10 @@ class Machine:
         above = [mount for mount in mounts if there.is_relative_to(mount[0])]
         return max(above, key=lambda mount: len(mount[0].parts), default=(Path("/"), ""))[1]
 
+    def free_bytes(self, path: Path) -> int:
+        """Count the free room on the file system of a path."""
+        return shutil.disk_usage(path).free
+
     def processors(self) -> int:
         """Count the processors."""
         return os.cpu_count() or 1
