@@ -139,3 +139,15 @@ def test_the_same_rows_make_the_same_file(make_orders: MakeOrders, tmp_path: Pat
     frame = pl.DataFrame({"a": ["1", None, ""] * 1000})
     first, second = orders.files.write("orders", frame), orders.files.write("orders", frame)
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_row_id_of_sqlite_serves_as_id(orders: Orders) -> None:
+    if orders.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL has no lasting row id")
+    orders.run("CREATE TABLE noted (pieces INTEGER, amount NUMERIC)")
+    orders.run("INSERT INTO noted VALUES (1, 2), (3, 4)")
+    specification = of_table("noted", pieces="numeric")
+    assert specification.source is not None
+    source = specification.source.model_copy(update={"id": "rowid"})
+    orders.specification = specification.model_copy(update={"source": source})
+    assert only_batch(orders).rows() == [("1", "2"), ("3", "4")]

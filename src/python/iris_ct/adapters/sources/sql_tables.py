@@ -113,7 +113,11 @@ class OpenTable:
         found = _columns(connection, self._text, source.label)
         wanted = (*specification.input_columns, specification.target)
         self._columns = {name: column for name in wanted if (column := _named(found, name))}
-        self._id = _required(found, source.id, source, "id")
+        self._id = (
+            source.id
+            if self._text.is_hidden(source.id)
+            else _required(found, source.id, source, "id")
+        )
         self._changed = (
             _required(found, source.changed, source, "changed") if source.changed else None
         )
@@ -345,8 +349,9 @@ def _is_away(error: exc.DBAPIError | exc.TimeoutError, *, looking: bool) -> bool
 
 def _reason(error: exc.DBAPIError | exc.TimeoutError, *, looking: bool) -> str:
     original = getattr(error, "orig", None) or error
-    state = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None)
-    kind = f"{type(original).__name__}{f' {state}' if state else ''}"
+    states = ("sqlite_errorname", "sqlstate", "sqlcode")
+    state = next(filter(None, (getattr(original, name, None) for name in states)), "")
+    kind = f"{type(original).__name__} {state}".rstrip()
     lines = str(original).strip().splitlines()
     return f"{kind}: {lines[0][:200]}" if looking and lines else kind
 

@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from iris_ct.core.errors import SourceError
 from iris_ct.core.source import table_parts
 
+# Row ids that a table has without being asked, and that it does not list among its columns.
+_HIDDEN = {"iris": frozenset({"%id", "id"}), "sqlite": frozenset({"rowid", "oid", "_rowid_"})}
 _LIMIT, _TOP = frozenset({"sqlite", "postgresql", "mysql", "mariadb"}), frozenset({"iris"})
 
 
@@ -99,8 +101,14 @@ class PageText:
         names = ", ".join(self.name(column) for column in columns)
         return _said("SELECT", names, "FROM", self.rows)
 
+    def is_hidden(self, column: str) -> bool:
+        """Tell whether that may be the row id which a table has without listing it."""
+        return column.casefold() in _HIDDEN.get(self.dialect.name, ())
+
     def name(self, column: str) -> str:
         """Quote the name of a column; what could end the quotes is refused."""
+        if self.is_hidden(column):
+            return column
         if '"' in column or "`" in column or "\x00" in column:
             raise SourceError(
                 "A column has a quote in its name and cannot be read. Name it otherwise in a view."
