@@ -38,13 +38,12 @@ def iop(url: str, *arguments: str) -> str:
 def test_the_production_is_reached_migrated_and_restarted_by_iop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In strict mode, where the items' processes import the migrated production themselves."""
     home = make_home(tmp_path / "dur")
     file = tmp_path / "password"
     file.write_text("open sesame\n")
     monkeypatch.setenv("CT_API_PASSWORD_FILE", str(file))
     monkeypatch.setenv("CT_API_MIGRATE", "1")
-    with ct_up(home, "--api", "0", "--processes") as process:
+    with ct_up(home, "--api", "0") as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
         url = lines[-1].strip().partition("IOP_URL=")[2]
@@ -70,9 +69,6 @@ def test_the_production_is_reached_migrated_and_restarted_by_iop(
         process.send_signal(signal.SIGTERM)
         wait_until(lambda: process.poll() is not None)
     assert process.returncode == 0
-    with ct_up(home, "--api", "127.0.0.1:0"):
-        # It begins with what was migrated.
-        assert ct_process(home, "status", "--json").code == 0
 
 
 def test_it_is_not_opened_to_others_without_a_password(tmp_path: Path) -> None:

@@ -68,7 +68,6 @@ class Served:
     server: RestServer
     folder: Path
 
-    @property
     def is_running(self) -> bool:
         return self.keeper.host.is_running
 
@@ -113,14 +112,19 @@ def iop(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def serve(tmp_path: Path, *, password: str = SAID, uploads: bool = True) -> Iterator[Served]:
+def serve(
+    tmp_path: Path, *, password: str = SAID, uploads: bool = True, processes: bool = False
+) -> Iterator[Served]:
     store_url, lock_path = f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path / "host.lock"
     folder = tmp_path / "production"
     folder.mkdir()
 
     def make(reference: str | None) -> Host:
         return Host(
-            reference or "tests.host.productions:pair", store_url=store_url, lock_path=lock_path
+            reference or "tests.host.productions:pair",
+            store_url=store_url,
+            lock_path=lock_path,
+            processes=processes,
         )
 
     path, modules = list(sys.path), set(sys.modules)
@@ -146,6 +150,12 @@ def served(tmp_path: Path) -> Iterator[Served]:
 def open_served(tmp_path: Path) -> Iterator[Served]:
     """A host without a password, which takes no uploads."""
     yield from serve(tmp_path, password="", uploads=False)
+
+
+@pytest.fixture
+def strict_served(tmp_path: Path) -> Iterator[Served]:
+    """A host in strict mode, whose items' processes import the production by themselves."""
+    yield from serve(tmp_path, processes=True)
 
 
 def write_settings(folder: Path, *, word: str = "hello", **changes: str) -> Path:
@@ -221,19 +231,19 @@ def test_iop_prints_the_event_log_oldest_first(served: Served) -> None:
 
 def test_iop_stops_and_starts_the_production_while_the_interface_stays(served: Served) -> None:
     assert served.printed("--stop") == "Production Test.Pair stopped\n"
-    assert not served.is_running
+    assert not served.is_running()
     assert json.loads(served.printed("--status"))["status"] == "stopped"
     stopped = json.loads(served.printed("--list"))["Test.Pair"]
     assert stopped["Status"] == "Stopped"
     assert TIME.fullmatch(stopped["LastStopTime"])
     assert served.printed("--start", "-D") == "Production Test.Pair started\n"
-    assert served.is_running
+    assert served.is_running()
     since = served.keeper.host.since
     assert served.printed("--restart") == ""
     assert served.keeper.host.since != since
     assert served.printed("--update") == ""
     assert served.printed("--kill") == ""
-    assert not served.is_running
+    assert not served.is_running()
     assert "does not run" in served.refused("--test", "Worker")
 
 
@@ -317,7 +327,7 @@ def test_an_oversize_body_is_not_read(served: Served) -> None:
     assert served.http("GET", "/log?top=-1", **headers)[0] == 500
     assert served.http("GET", "/nothing", **headers)[0] == 404
     assert served.http("GET", "/stop", **headers)[0] == 405
-    assert served.is_running
+    assert served.is_running()
 
 
 def test_pages_of_a_browser_change_nothing(open_served: Served) -> None:
@@ -333,7 +343,7 @@ def test_pages_of_a_browser_change_nothing(open_served: Served) -> None:
     json_type = {"Content_Type": "application/json", "Origin": "https://evil.example"}
     assert open_served.http("POST", "/stop", b"{}", **json_type)[0] == 403
     assert open_served.http("POST", "/stop", Origin="null")[0] == 403
-    assert open_served.is_running
+    assert open_served.is_running()
 
 
 def test_other_machines_need_a_password() -> None:
@@ -376,6 +386,17 @@ def test_a_migrated_production_is_taken_up_by_a_restart(served: Served, tmp_path
         "greeter_parts.py",
         "settings.py",
     ]
+
+
+def test_strict_mode_imports_a_migrated_production_anew(
+    strict_served: Served, tmp_path: Path
+) -> None:
+    for word in ("hello", "good day"):
+        settings = write_settings(tmp_path / "customer", word=word)
+        assert migrate(strict_served, as_body(settings)) == (200, "")
+        strict_served.keeper.update()
+        greeting = ("--classname", "greeter_parts.Greeting", "--body", '{"text": "there"}')
+        assert f'"text": "{word} there"' in strict_served.printed("--test", "Greeter", *greeting)
 
 
 @pytest.mark.parametrize(
