@@ -14,7 +14,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 _QUOTED_OTHERWISE = re.compile(r"`[^`]*`|\[[^\]]*\]")
 
 # What it is called in a message, and how it is found.
-_FORBIDDEN: dict[str, str] = {
+FORBIDDEN: dict[str, str] = {
     "LIMIT": r"\bLIMIT\b",
     "OFFSET": r"\bOFFSET\b",
     "FETCH FIRST": r"\bFETCH\s+(FIRST|NEXT)\b",
@@ -35,7 +35,7 @@ _FORBIDDEN: dict[str, str] = {
     "a JSON type, function or path": r"\bJSONB?\b|\bJSON_\w+\s*\(|->>?",
     "a BOOLEAN type": r"\bBOOLEAN\b",
     "TRUE or FALSE": r"\b(TRUE|FALSE)\b",
-    "a TEXT, BLOB or BYTEA type": r"\b(TEXT|BLOB|CLOB|BYTEA)\b",
+    "a TEXT, BLOB or BYTEA type": r"\b(CREATE|ALTER)\b.*\s(TEXT|BLOB|CLOB|BYTEA)\b",
     "VARCHAR without a length": r"\bVARCHAR\b(?!\s*\()",
     "a VARCHAR column without COLLATE %EXACT": r"(?<!AS )\bVARCHAR\s*\(\d+\)(?!\s+COLLATE\s+%EXACT)",
     "SERIAL or AUTOINCREMENT": r"\b(BIG)?SERIAL\b|\bAUTO_?INCREMENT\b",
@@ -55,10 +55,8 @@ _FORBIDDEN: dict[str, str] = {
     "the remainder operator %": r"(?<=[\w)])\s+%\s+(?=[\w(?])",
     "a named or numbered parameter": r"(?<![\w:]):[A-Za-z_]\w*|\$\d+|%\(\w+\)s|%s",
     "a semicolon": r";",
-    "!= instead of <>": r"<=>",
-    "a limit by TOP": r"\bSELECT\s+(DISTINCT\s+)?TOP\b",
 }
-_PATTERNS = {what: re.compile(how, re.IGNORECASE | re.DOTALL) for what, how in _FORBIDDEN.items()}
+_PATTERNS = {what: re.compile(how, re.IGNORECASE | re.DOTALL) for what, how in FORBIDDEN.items()}
 
 
 def findings(statement: str) -> list[str]:
