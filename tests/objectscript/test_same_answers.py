@@ -321,6 +321,7 @@ def _without_names(answer: Any) -> Any:
 _NAMES = frozenset({"cycle_id", "decision", "session", "file"})
 
 
+@pytest.mark.slow
 def test_wishes_have_the_same_outcome(lived: Path, tmp_path: Path) -> None:
     line, sql = (copy_home(lived, tmp_path / name / "dur") for name in ("line", "sql"))
     batch = said(line, "quarantine", MODEL)[0]["batch_id"]
