@@ -14,7 +14,6 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 import iris
-
 from iris_ct.host.bodies import Body, CallStructure
 from iris_ct.host.errors import HostError, UnsupportedError
 

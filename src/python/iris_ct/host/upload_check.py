@@ -59,7 +59,9 @@ class UploadCheck:
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no word"])[-1]
             return [f"importing it ended with code {done.returncode}: {last}"]
-        findings: list[str] = json.loads(done.stdout.splitlines()[-1])
+        if not done.stdout:
+            return ["importing it ended the process; it gave no answer"]
+        findings: list[str] = json.loads(done.stdout)
         return findings
 
 
@@ -68,7 +70,8 @@ def answer(settings: dict[str, Any]) -> None:
     answers = os.dup(1)
     os.dup2(2, 1)
     findings = _findings(settings)
-    os.write(answers, b"\n" + json.dumps(findings).encode())
+    with os.fdopen(answers, "w") as file:
+        json.dump(findings, file)
 
 
 def _findings(settings: dict[str, Any]) -> list[str]:
