@@ -52,7 +52,7 @@ lock:  ## choose the packages' versions anew (ARGS="--upgrade" takes newer ones)
 	@$(MAKE) --no-print-directory image-locks
 
 # Parts of requirements.lock: what runs inside the image, and what builds the wheel there.
-image-locks:
+image-locks:  ## write the two parts of requirements.lock that the image needs
 	@$(COMPILE) pyproject.toml --extra postgresql --no-annotate --constraint requirements.lock \
 		--output-file requirements-runtime.lock > /dev/null
 	@echo hatchling | $(COMPILE) - --no-annotate --constraint requirements.lock \

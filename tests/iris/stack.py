@@ -99,7 +99,7 @@ class Stack:
     def evaluate(self, expression: str, *before: str, namespace: str = NAMESPACE) -> str:
         """Give the value of an ObjectScript expression as text."""
         # Joined words, so that an echo of the line is not taken for its output.
-        line = f'write !,"[val"_"ue:",{expression},"]",!'
+        line = f'write !,"[value"_":",{expression},"]",!'
         said = self.session(*before, line, namespace=namespace)
         found = re.findall(r"\[value:(.*?)\]", said, re.DOTALL)
         assert found, f"{expression} gave no value:\n{said}"

@@ -6,8 +6,7 @@ import pytest
 from tests.iris.conftest import MODEL
 from tests.iris.stack import NAMESPACE, ROOT, Stack
 
-from iris_ct.adapters.store.iris_errors import Error
-from iris_ct.adapters.store.iris_remote import connect
+from iris_ct.adapters.store.iris_remote import Error, connect
 from iris_ct.procedures.catalogue import CLASS, PROCEDURES
 
 pytestmark = pytest.mark.iris

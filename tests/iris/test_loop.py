@@ -11,7 +11,7 @@ from tests.iris.conftest import CLOCK, MODEL, Ingest, is_quiet, status, wait_unt
 from tests.iris.stack import Stack
 
 from iris_ct.adapters.registry.mlflow_registry import MlflowRegistry
-from iris_ct.adapters.store.iris_errors import DatabaseError
+from iris_ct.adapters.store.iris_remote import DatabaseError
 from iris_ct.procedures.catalogue import PROCEDURES
 
 pytestmark = pytest.mark.iris

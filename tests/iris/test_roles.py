@@ -8,7 +8,7 @@ import pytest
 from tests.iris.conftest import MODEL
 from tests.iris.stack import Stack
 
-from iris_ct.adapters.store.iris_errors import Error
+from iris_ct.adapters.store.iris_remote import Error
 from iris_ct.adapters.store.views import VIEWS
 from iris_ct.procedures.catalogue import PROCEDURES, Procedure
 
