@@ -210,7 +210,7 @@ def image(url: str) -> dict[str, list[tuple[Any, ...]]]:
     engine.dispose()
     return {
         "views": [(view,) for view in sorted(views)],
-        **{name: sorted(map(repr, rows(url, f"SELECT * FROM {name}"))) for name in tables},
+        **{name: sorted(rows(url, f"SELECT * FROM {name}"), key=repr) for name in tables},
     }
 
 

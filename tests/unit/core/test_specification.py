@@ -126,6 +126,22 @@ def test_the_digest_depends_on_the_content_and_not_on_how_it_is_written() -> Non
     assert parsed(target="z").digest != short.digest
 
 
+def test_tables_are_said_in_the_content_only_if_they_are_not_the_usual_ones() -> None:
+    """So that a model file of the first release keeps its digest."""
+    assert "tables" not in parsed(tables={"predictions": True, "rows": False}).content()
+    assert parsed(tables={"rows": True}).content()["tables"] == {"predictions": True, "rows": True}
+
+
+def test_names_of_columns_only_matter_to_sql_where_rows_are_a_table() -> None:
+    names = {"a.b": "numeric", "batch_id": "categorical", "B": "numeric", "b": "numeric"}
+    assert parsed(features=names).feature_names == tuple(names)
+    told = refused(features=names, tables={"rows": True})
+    assert "'a.b' has a ." in told
+    assert "'batch_id' is a column of its own" in told
+    assert "'b' differs from 'B' in case only" in told
+    assert "Rename them in the export, or leave tables.rows out" in told
+
+
 def test_a_specification_survives_its_own_content() -> None:
     specification = parsed(
         event_time="at", features={"n": "numeric", "d": {"kind": "datetime", "parts": ["hour"]}}
@@ -143,6 +159,7 @@ def test_a_specification_survives_its_own_content() -> None:
         ({"drift": {"enabled": False}, "retention": {"batches_days": 9}}, {"drift", "retention"}),
         ({"features": {"n": "numeric", "m": "numeric"}}, {"features"}),
         ({"label_delay": "5 rows"}, {"label_delay"}),
+        ({"tables": {"predictions": False}}, {"tables"}),
     ],
 )
 def test_a_change_is_named_by_its_keys(keys: dict[str, Any], changed: set[str]) -> None:

@@ -68,8 +68,10 @@ class RowChanges:
             columns[key] = self._read(given, name, frame)
         rows = pl.DataFrame(columns)
         if self._specification.key:
-            keeps = "first" if self._specification.on_duplicate == "keep" else "last"
-            rows = rows.unique("row_key", keep=keeps, maintain_order=True)
+            keeps_first = self._specification.on_duplicate == "keep"
+            rows = rows.unique(
+                "row_key", keep="first" if keeps_first else "last", maintain_order=True
+            )
         return self._with_early_labels(rows)
 
     def apply(self, connection: sa.Connection, prepared: pl.DataFrame) -> None:

@@ -65,7 +65,7 @@ def show_records(connection: sa.Connection) -> None:
 
 def _add(connection: sa.Connection, table: str, columns: dict[str, str]) -> None:
     for name, kind in columns.items():
-        connection.execute(sa.DDL(f"ALTER TABLE {table} ADD COLUMN {name} {kind}"))
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
 
 def _fill(
