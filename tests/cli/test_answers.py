@@ -41,6 +41,9 @@ ASKED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("drift", ("drift", MODEL, "--newest", "5")),
     ("history", ("history", MODEL)),
     ("decisions", ("history", MODEL, "--decisions")),
+    ("served_at", ("history", MODEL, "--at", "2999-01-01")),
+    ("predict_row", ("predict", MODEL, "--row", '{"hour": 5}')),
+    ("predict_batch", ("predict", MODEL, "--batch", "rentals-000001")),
     ("explain", ("explain", MODEL)),
     ("quarantine", ("quarantine", MODEL)),
     ("purge", ("purge", MODEL)),
@@ -80,6 +83,7 @@ def test_answers_that_change_something_have_the_documented_keys(
         ),
         "retrain": ct(copied, "retrain", MODEL, "--json"),
         "roll_back": ct(copied, "rollback", MODEL, "--reason", "x", "--json"),
+        "promote": ct(copied, "promote", MODEL, "--version", "1", "--reason", "x", "--json"),
         "resend": ct(copied, "trace", "--resend", "1", "--json"),
     }
     for chapter, said in answers.items():

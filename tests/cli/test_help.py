@@ -47,6 +47,7 @@ ISSUE_VERBS = [
     "history",
     "explain",
     "rollback",
+    "promote",
     "quarantine",
     "trace",
     "log",

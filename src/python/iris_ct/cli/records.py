@@ -27,7 +27,7 @@ def history(
     at: str | None = None,
     options: Options = OPTIONS,
 ) -> int:
-    """List who served when and why, or all decisions; or say who served at a time.
+    """List who served when and why, or all decisions; or who served at a time.
 
     Parameters
     ----------

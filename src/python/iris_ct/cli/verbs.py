@@ -86,7 +86,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "history",
         f"{_HERE}.records:history",
-        "List who served when and why, or all decisions.",
+        "List who served when and why, or all decisions; or who served at a time.",
         (
             "ct history bikes",
             "ct history bikes --decisions",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from iris_ct.core.audit import Severity
 from iris_ct.core.decision import Decision
 from iris_ct.core.errors import DataError, ModelVersionNotFoundError
-from iris_ct.core.model_version import Champion
+from iris_ct.core.model_version import Champion, ModelVersion
 from iris_ct.flow.identify import audit_event, decision_id
 from iris_ct.flow.reference import save_reference
 from iris_ct.ports import Clock, Store
@@ -36,14 +36,8 @@ def promote(
     history = store.models.champions(model)
     if done := next((c for c in history if c.decision_id == identifier), None):
         return done
-    if not reason.strip():
-        raise DataError("A promotion by a person needs a reason; it stands in the record.")
+    kept = promotable(model, version, reason=reason, store=store)
     serving = history[-1].version if history else None
-    kept = store.models.get(model, version)
-    if version == serving:
-        raise ModelVersionNotFoundError(
-            f"Version {version} of '{model}' serves already. See 'ct history {model}'."
-        )
     files = store.models.files(kept)
     gate = store.decisions.get(decision_id("gate", model, kept.cycle_id))
     at, event_now = clock.now(), store.batches.newest_position(model)
@@ -96,3 +90,16 @@ def promote(
             )
         )
     return champion
+
+
+def promotable(model: str, version: int, *, reason: str, store: Store) -> ModelVersion:
+    """Give the version that is to serve, if it may; errors as of `promote`."""
+    if not reason.strip():
+        raise DataError("A promotion by a person needs a reason; it stands in the record.")
+    kept = store.models.get(model, version)
+    champion = store.models.champion(model)
+    if champion is not None and champion.version == version:
+        raise ModelVersionNotFoundError(
+            f"Version {version} of '{model}' serves already. See 'ct history {model}'."
+        )
+    return kept

@@ -8,6 +8,7 @@ from iris_ct.bootstrap import Parts
 from iris_ct.core.audit import Severity
 from iris_ct.core.errors import StoreError
 from iris_ct.flow.identify import audit_event
+from iris_ct.flow.promote import promotable
 from iris_ct.messages import (
     AppointmentRequested,
     ChampionAppointed,
@@ -110,10 +111,14 @@ def promote(
 
     Raises
     ------
-    StoreError
-        If there is no such version, it serves already, or no reason is given.
+    ModelVersionNotFoundError
+        If there is no such version, or it serves already.
+    DataError
+        If no reason is given.
     """
     specification(parts, model)
+    # Told at once: as a failed message it would alert an operator.
+    promotable(model, version, reason=reason, store=parts.store)
     request = AppointmentRequested(
         model, f"manual:{secrets.token_hex(8)}", version, parts.settings.who, reason
     )
