@@ -29,7 +29,7 @@ say() {
 
 # fail STEP REASON
 fail() {
-    say "FAILED in step '$1': $2" >&2
+    say "FAILED in step '$1': $2 ${hint:-}" >&2
     say "Not ready. Mend it and restart the container; all answers are in $log." >&2
     exit 1
 }
@@ -55,16 +55,17 @@ last_lines() {
     tail -n 5 <<<"$answer" | tr '\n' ' '
 }
 
-# status NAME EXPRESSION: an expression that gives a %Status. A session ends with 0 even after an
+# status NAME EXPRESSION [HINT]: an expression that gives a %Status. A session ends with 0 even after an
 # error, so the line says at its end that it got there; the words are joined so that an echo of the
 # line is not taken for it.
 status() {
+    local hint=${3:-}
     step "$1" iris session IRIS -U "$namespace" <<END
 try { set sc = $2 } catch error { set sc = error.AsStatus() } if \$system.Status.IsError(sc) { do \$system.Status.DisplayError(sc) zhalt 1 } else { write !,"CT step"_" done",! }
 halt
 END
     grep -q 'CT step done' <<<"$answer" ||
-        fail "$1" "the session ended before its end was reached. ${3:-} $(last_lines)"
+        fail "$1" "the session ended before its end was reached. $(last_lines)"
 }
 
 # production_state STEP: sets $state (1 running, 2 stopped, 3 suspended, 4 troubled) and $running.

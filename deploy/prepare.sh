@@ -95,10 +95,10 @@ directory sandbox/mlflow/s3 "$storage:$storage" 0700
 directory sandbox/mlflow/rustfs "$storage:$storage" 0700
 
 directory secrets 0:0 0711
-directory secrets/iris "$iris:$iris" 0500
-directory secrets/postgres "$postgres:$postgres" 0500
-directory secrets/storage "$storage:$storage" 0500
-directory secrets/mlflow "$mlflow:$mlflow" 0500
+directory secrets/iris "$iris:$iris" 0700
+directory secrets/postgres "$postgres:$postgres" 0700
+directory secrets/storage "$storage:$storage" 0700
+directory secrets/mlflow "$mlflow:$mlflow" 0700
 
 secret iris/iris_password "$iris" 32
 secret postgres/postgres_password "$postgres" 40
@@ -107,5 +107,8 @@ secret storage/s3_secret_key "$storage" 40
 same mlflow/postgres_password postgres/postgres_password "$mlflow"
 same mlflow/s3_access_key storage/s3_access_key "$mlflow"
 same mlflow/s3_secret_key storage/s3_secret_key "$mlflow"
+
+# From here on not even their readers change them.
+for place in iris postgres storage mlflow; do chmod 0500 "$dur/secrets/$place"; done
 
 echo "prepare.sh: $dur is ready"

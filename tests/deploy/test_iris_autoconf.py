@@ -88,6 +88,14 @@ def test_a_printed_error_is_told_where_it_happened(instance: Instance) -> None:
     assert "ERROR #5001: the disk is full" in said.stdout
 
 
+@pytest.mark.parametrize("how", ["code", "silence"])
+def test_a_python_that_takes_the_session_with_it_is_told_with_a_hint(
+    instance: Instance, how: str
+) -> None:
+    said = instance.start(FAIL_AT="2", FAIL_AS=how)
+    assert "does embedded Python run on this machine?" in said.stdout
+
+
 def test_a_step_without_end_is_ended(instance: Instance) -> None:
     said = instance.start(FAIL_AT="4", FAIL_AS="hang", CT_STEP_SECONDS="1")
     assert said.returncode == 1
