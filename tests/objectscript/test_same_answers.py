@@ -8,13 +8,17 @@ answers of ``ct ... --json``, not by the code that makes them for SQL.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
-from tests.cli.running import MODEL, copy_home, ct, wait_until
+from tests.cli.running import MODEL, copy_home, ct, make_home, wait_until
+from tests.factories import day, rentals
 from tests.objectscript import iris_stub
 from tests.objectscript.conftest import both
 from tests.objectscript.instance import Instance, RaisedError
@@ -382,3 +386,56 @@ def test_every_python_body_of_the_classes_is_known_to_the_instance(asked: Asked)
     assert "GRANT EXECUTE ON CT.Predict TO CT_Reader" in grants
     assert "GRANT EXECUTE ON CT.RollbackTo TO CT_Operator" in grants
     assert not [each for each in grants if "CT_Reader" in each and "DELETE" in each]
+
+
+TABLES = """
+[source]
+table = "rental_slots"
+id = "slot_id"
+every = "1d"
+
+[scoring]
+tables = ["slots_to_come"]
+"""
+
+
+def _fill(home: Path, table: str, rows: pl.DataFrame) -> None:
+    """Write rows into a table of the home's database, as another program would."""
+    with closing(sqlite3.connect(home / "store" / "ct.db", timeout=60)) as database:
+        database.execute(
+            f"CREATE TABLE IF NOT EXISTS {table} (slot_id BIGINT PRIMARY KEY, slot TEXT, "
+            "hour INTEGER, temperature REAL, weather TEXT, holiday BOOLEAN, hires REAL)"
+        )
+        numbered = rows.with_row_index("slot_id", 1)
+        marks = ", ".join("?" * len(numbered.columns))
+        database.executemany(f"INSERT INTO {table} VALUES ({marks})", numbered.rows())
+        database.commit()
+
+
+@pytest.mark.slow
+def test_tables_are_read_and_predicted_the_same(tmp_path: Path) -> None:
+    line, sql = (make_home(tmp_path / name / "dur", extra=TABLES) for name in ("line", "sql"))
+    nothing = rentals(day(0), 1).clear()
+    for home in (line, sql):
+        # The store makes its own tables beside it.
+        assert ct(home, "status", MODEL).code == 0
+        _fill(home, "rental_slots", nothing)
+    with both(line), both(sql) as instance:
+        # The production looks once when it starts, and then in a day.
+        wait_until(lambda: all(said(h, "status", MODEL)["source"]["read_at"] for h in (line, sql)))
+        for home in (line, sql):
+            _fill(home, "rental_slots", rentals(day(0), 30))
+            _fill(home, "slots_to_come", rentals(day(30), 2))
+        answer, found = said(line, "ingest", MODEL), instance.answer("Ingest", MODEL)
+        assert found["new"] == 720
+        counts = ("model", "table", "new", "changed", "deleted", "swept")
+        assert {name: found[name] for name in counts} == {name: answer[name] for name in counts}
+        assert [set(batch) for batch in found["batches"]] == [
+            set(batch) for batch in answer["batches"]
+        ]
+        wait_until(lambda: all(said(h, "status", MODEL)["champion"] for h in (line, sql)))
+        wait_until(lambda: _is_quiet(line) and _is_quiet(sql))
+        predicted = said(line, "predict", MODEL, "--batch", "slots_to_come")
+        told = instance.answer("PredictBatch", MODEL, "slots_to_come")
+        assert {**told, "request_id": ""} == {**predicted, "request_id": ""}
+        assert told["rows"] == 48
