@@ -71,13 +71,16 @@ class IrisProcess:
 
     def __init__(self, url: str, *, empty_text: str = "\x00") -> None:
         self._connection = psycopg.connect(url, autocommit=True)
+        # Two that make the same schema at once get in each other's way.
+        with self._connection.transaction():
+            self._connection.execute("SELECT pg_advisory_xact_lock(1)")
+            self._connection.execute("CREATE SCHEMA IF NOT EXISTS ct_store")
+            self._connection.execute("CREATE SCHEMA IF NOT EXISTS ct")
+            self._connection.execute(
+                "CREATE COLLATION IF NOT EXISTS public.sqlupper "
+                "(provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+            )
         self._connection.execute("SET lock_timeout = '10s'")
-        self._connection.execute("CREATE SCHEMA IF NOT EXISTS ct_store")
-        self._connection.execute("CREATE SCHEMA IF NOT EXISTS ct")
-        self._connection.execute(
-            "CREATE COLLATION IF NOT EXISTS public.sqlupper "
-            "(provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
-        )
         self._thread = threading.get_ident()
         self._level = 0
         self._isolated = False
@@ -150,7 +153,7 @@ class IrisProcess:
         if "INFORMATION_SCHEMA" in statement:
             values = [value.lower() if isinstance(value, str) else value for value in values]
         try:
-            return self._rows(_translated(statement) if is_ddl else statement, values)
+            return self._rows(translated(statement) if is_ddl else statement, values)
         except psycopg.Error as error:
             code = next((code for kind, code in _CODES if isinstance(error, kind)), -400)
             if code == -119 and statement.startswith("UPDATE"):
@@ -214,7 +217,7 @@ def _sent(value: Any) -> Any:
     return "" if value == "\x00" else value
 
 
-def _translated(statement: str) -> str:
+def translated(statement: str) -> str:
     """Say what IRIS' words for tables mean in PostgreSQL's."""
     exact = re.sub(r"COLLATE %EXACT", 'COLLATE "C"', statement)
     text = re.sub(r"(VARCHAR\(\d+\))(?! COLLATE)", r"\1 COLLATE public.sqlupper", exact)

@@ -102,7 +102,9 @@ _MAX_TEXT = 300
 
 
 def raise_for(sqlcode: int | None, text: str = "") -> NoReturn:
-    """Raise the error of a code; IRIS' own text is added only where it cannot hold a value.
+    """Raise the error of a code, alone: what IRIS itself raised may quote what a row holds.
+
+    IRIS' own text is added only where it is about the statement.
 
     Parameters
     ----------
@@ -112,9 +114,9 @@ def raise_for(sqlcode: int | None, text: str = "") -> NoReturn:
         IRIS' text.
     """
     if sqlcode is None:
-        raise OperationalError("IRIS cannot be reached")
+        raise OperationalError("IRIS cannot be reached") from None
     code = -abs(sqlcode)
     told = f"SQLCODE {code}"
     if code in _ABOUT_STATEMENTS:
-        raise ProgrammingError(f"{told}: {' '.join(text.split())[:_MAX_TEXT]}", code)
-    raise _BY_CODE.get(code, DatabaseError)(told, code)
+        raise ProgrammingError(f"{told}: {' '.join(text.split())[:_MAX_TEXT]}", code) from None
+    raise _BY_CODE.get(code, DatabaseError)(told, code) from None
