@@ -48,8 +48,10 @@ def _tables(reader: str, operator: str) -> Iterator[str]:
         yield f"GRANT SELECT ON {view.address('iris')} TO {reader}"
     for name in _MESSAGES:
         yield f"GRANT SELECT ON {name} TO {reader}"
-    yield f"GRANT SELECT ON SCHEMA {STORE} TO {reader}"
+    # One by one: the tables with projected rows, which hold customers' data, are in that schema too.
+    for name in tables.metadata.tables:
+        yield f"GRANT SELECT ON {STORE}.{name} TO {reader}"
     for table in _WRITTEN_BY_READERS:
         yield f"GRANT INSERT ON {STORE}.{table.name} TO {reader}"
     yield f"GRANT INSERT, UPDATE ON {STORE}.{tables.lock.name} TO {reader}"
-    yield f"GRANT INSERT, UPDATE, DELETE ON SCHEMA {STORE} TO {operator}"
+    yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON SCHEMA {STORE} TO {operator}"
