@@ -8,7 +8,7 @@ InterSystems IRIS have in common.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,8 +57,11 @@ def show_records(connection: sa.Connection) -> None:
     decision, report = tables.decision, tables.drift_report
     _fill(connection, decision, decision.c.decision_id, _DECISION, shown_values)
     _fill(connection, report, report.c.report_id, _DRIFT_REPORT, report_values)
-    for row in _pages(connection, report, report.c.report_id):
-        features = feature_values(row.identifier, json.loads(row.content))
+    for page in _pages(connection, report, report.c.report_id):
+        said = [(row.identifier, json.loads(row.content)) for row in page]
+        features = [
+            row for report_id, content in said for row in feature_values(report_id, content)
+        ]
         if features:
             connection.execute(sa.insert(tables.drift_feature), features)
 
@@ -72,22 +75,29 @@ def _fill(
     connection: sa.Connection,
     table: sa.Table,
     identifier: sa.Column[str],
-    columns: Iterable[str],
+    columns: Collection[str],
     shown: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
     """Fill the new columns of a table from the JSON text of its records, which stays."""
-    for row in _pages(connection, table, identifier):
-        values = shown(json.loads(row.content))
+    change = (
+        sa.update(table)
+        .where(identifier == sa.bindparam("b_identifier"))
+        .values({name: sa.bindparam(f"b_{name}") for name in columns})
+    )
+    for page in _pages(connection, table, identifier):
+        values = [(row.identifier, shown(json.loads(row.content))) for row in page]
         connection.execute(
-            sa.update(table)
-            .where(identifier == row.identifier)
-            .values({name: values[name] for name in columns})
+            change,
+            [
+                {"b_identifier": said, **{f"b_{name}": value[name] for name in columns}}
+                for said, value in values
+            ],
         )
 
 
 def _pages(
     connection: sa.Connection, table: sa.Table, identifier: sa.Column[str]
-) -> Iterator[sa.Row[Any]]:
+) -> Iterator[Sequence[Any]]:
     """Give identifier and content of all records, page by page of each model's numbers."""
     newest = sa.select(table.c.model, sa.func.max(table.c.seq)).group_by(table.c.model)
     for model, last in connection.execute(newest).all():
@@ -95,4 +105,4 @@ def _pages(
             page = sa.select(identifier.label("identifier"), table.c.content).where(
                 table.c.model == model, table.c.seq >= first, table.c.seq < first + _PAGE
             )
-            yield from connection.execute(page).all()
+            yield connection.execute(page).all()
