@@ -53,6 +53,7 @@ class HostDoor:
         self._host = host
 
     forgets = True
+    any_thread = True
 
     @property
     def is_temporary(self) -> bool:

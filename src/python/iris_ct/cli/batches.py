@@ -254,7 +254,9 @@ def _is_well(answer: dict[str, Any]) -> bool:
 
 
 def _newest(door: Any) -> str:
-    """Say what the production did last."""
+    """Say what the production did last; asked by a thread that only looks."""
+    if not door.any_thread:
+        return ""
     events = door.events(1)
     return f"({events[-1]['item']}: {events[-1]['content']})"[:100] if events else ""
 

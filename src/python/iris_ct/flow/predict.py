@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import polars as pl
@@ -43,24 +43,28 @@ def predict_source(
     validator = InputValidator(specification)
     at, n_rows = clock.now(), 0
     request = f"predict:{hashlib.sha256(f'{name}:{at.isoformat()}'.encode()).hexdigest()[:16]}"
-    with destination, open_source() as source:
-        for number, chunk in enumerate(source):
+
+    def predicted(source: RowSource) -> Iterator[pl.DataFrame]:
+        nonlocal n_rows
+        for chunk in source:
             parted = validator.validate(chunk, first_place=source.first_place)
             predictions = champion.predict(parted.good)
             keys = keys_as_given(chunk, specification, parted.good[PLACE])
             destination.write(_told(keys, predictions, version.version))
-            frame = predictions.with_columns(
+            n_rows += chunk.height
+            yield predictions.with_columns(
                 (parted.good[KEY] if KEY in parted.good.columns else keys).alias(KEY),
                 pl.lit(None, pl.Int64).alias(POSITION),
             )
-            store.predictions.record(
-                specification,
-                request_id=f"{request}:{number}",
-                version=version.version,
-                frame=frame,
-                at=at,
-            )
-            n_rows += chunk.height
+
+    with destination, open_source() as source:
+        store.predictions.record(
+            specification,
+            request_id=request,
+            version=version.version,
+            frame=predicted(source),
+            at=at,
+        )
         destination.finish()
     store.audit.record(
         audit_event(

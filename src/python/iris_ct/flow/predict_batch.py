@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import polars as pl
@@ -32,16 +32,20 @@ def predict_batch(
             "are kept; it holds labels, is quarantined as a whole, or was purged."
         )
     version, n_rows = champion.version, 0
-    for number, rows in enumerate(store.batches.rows(batch, chunk_rows=CHUNK_ROWS)):
-        frame = pl.concat([rows.select(KEY, POSITION), champion.predict(rows)], how="horizontal")
-        store.predictions.record(
-            champion.specification,
-            request_id=f"{request_id}:{number}",
-            version=version.version,
-            frame=frame,
-            at=clock.now(),
-        )
-        n_rows += rows.height
+
+    def predicted() -> Iterator[pl.DataFrame]:
+        nonlocal n_rows
+        for rows in store.batches.rows(batch, chunk_rows=CHUNK_ROWS):
+            n_rows += rows.height
+            yield pl.concat([rows.select(KEY, POSITION), champion.predict(rows)], how="horizontal")
+
+    store.predictions.record(
+        champion.specification,
+        request_id=request_id,
+        version=version.version,
+        frame=predicted(),
+        at=clock.now(),
+    )
     store.audit.record(
         audit_event(
             version.model,

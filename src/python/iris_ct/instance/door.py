@@ -43,6 +43,8 @@ class InstanceDoor:
 
     is_temporary = False
     forgets = False
+    # IRIS is called by one thread only.
+    any_thread = False
 
     def __init__(
         self,

@@ -188,7 +188,7 @@ def wrapped(text: str, *, indent: int = 4) -> str:
         textwrap.fill(
             line,
             WIDTH,
-            subsequent_indent=" " * min(indent, WIDTH // 2),
+            subsequent_indent=" " * min(indent, WIDTH - _LAST_COLUMN),
             drop_whitespace=True,
             replace_whitespace=False,
             break_on_hyphens=False,
