@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from iris_ct.core.audit import Severity
-from iris_ct.core.errors import ConfigError, ConflictError, CTError, SpecificationError
+from iris_ct.core.errors import ConfigError, ConflictError, CTError
 from iris_ct.core.mark import some_before
 from iris_ct.core.source import MAX_OVERLAP_ROWS, SourcePolicy
 from iris_ct.core.specification import Specification
@@ -80,7 +80,7 @@ def due_sources(
             specification = current_specification(
                 model, files=files, store=store, clock=clock, actor=actor
             )
-        except SpecificationError:
+        except ConfigError:
             # 'ct doctor' names it, and so does whatever asks for the model.
             continue
         source = specification.source

@@ -51,13 +51,18 @@ def read_source_now(parts: Parts, model: str, *, sweep: bool = False) -> Answer:
         "changed": sum(step.n_changed for step in steps),
         "deleted": sum(step.n_deleted for step in steps),
         "swept": any(step.swept for step in steps),
+        "batches": [step.path for step in steps if step.path],
     }
 
 
 def hand_over_source(parts: Parts, door: Door, found: Answer, *, wait: bool) -> Answer:
-    """Send the batches that wait, those of an interrupted reading too; its second half."""
+    """Send what was read, and what an interrupted reading left; its second half.
+
+    The production may have sent it meanwhile: sent twice, a batch is known by its path.
+    """
     model, batches = found["model"], []
-    for path in waiting_batches(model, files=parts.source_files, store=parts.store):
+    waiting = waiting_batches(model, files=parts.source_files, store=parts.store)
+    for path in sorted({*found["batches"], *waiting}):
         message = FileArrived(model, path, batch_name(path), actor=parts.settings.who)
         _, session = door.call(message)
         if wait:

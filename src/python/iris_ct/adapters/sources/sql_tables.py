@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -39,6 +40,7 @@ Connect = Callable[[str], sa.Engine]
 _CHUNK_ROWS = 10_000
 # Seconds for which another program may hold its SQLite file.
 _BUSY_S = 30
+_AWAY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL")
 
 
 class SqlTables:
@@ -314,7 +316,7 @@ def told(label: str, *, looking: bool = False) -> Iterator[None]:
         raise kind(f"{label} cannot be reached. {error}") from error
     except (exc.DBAPIError, exc.TimeoutError) as error:
         why = _reason(error, looking=looking)
-        if _is_away(error, looking=looking):
+        if _is_away(error):
             raise SourceUnavailableError(
                 f"{label} cannot be reached: the database does not answer ({why}). It is tried "
                 "again; see whether it runs, and whether the address is right."
@@ -330,7 +332,7 @@ def told(label: str, *, looking: bool = False) -> Iterator[None]:
         ) from error
 
 
-def _is_away(error: exc.DBAPIError | exc.TimeoutError, *, looking: bool) -> bool:
+def _is_away(error: exc.DBAPIError | exc.TimeoutError) -> bool:
     """Tell whether the database did not answer; SQLite calls a missing table operational too."""
     original = getattr(error, "orig", None)
     if isinstance(error, exc.TimeoutError) or error.connection_invalidated:
@@ -339,11 +341,9 @@ def _is_away(error: exc.DBAPIError | exc.TimeoutError, *, looking: bool) -> bool
     if state is not None:
         # PostgreSQL: connection, resources, intervention of an operator, system.
         return state[:2] in {"08", "53", "57", "58"}
-    name: str | None = getattr(original, "sqlite_errorname", None)
-    if name is not None:
-        return name.partition("_EXTENDED")[0].startswith(
-            ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL")
-        )
+    if isinstance(original, sqlite3.Error):
+        name: str = getattr(original, "sqlite_errorname", None) or ""
+        return name.startswith(_AWAY)
     return isinstance(error, exc.OperationalError | exc.InterfaceError)
 
 

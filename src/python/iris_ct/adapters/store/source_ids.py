@@ -43,11 +43,12 @@ def pieces(
     connection: sa.Connection, model: str, *, after: int | None, most: int
 ) -> list[tuple[int, list[int]]]:
     """Give the next pieces, each with where it begins."""
-    wanted = sa.select(_T.c.from_id, _T.c.content).where(_T.c.model == model)
+    starts = sa.select(_T.c.from_id).where(_T.c.model == model).order_by(_T.c.from_id)
     if after is not None:
-        wanted = wanted.where(_T.c.from_id > after)
-    rows = connection.execute(wanted.order_by(_T.c.from_id))
-    return [(row.from_id, unpack(row.content)) for row in islice(rows, most)]
+        starts = starts.where(_T.c.from_id > after)
+    # First where they begin: a driver may fetch all rows of a statement, and these are small.
+    wanted = list(islice(connection.scalars(starts), most))
+    return [(start, _piece(connection, model, start)) for start in wanted]
 
 
 def known(connection: sa.Connection, model: str, ids: Collection[int]) -> set[int]:
@@ -59,7 +60,9 @@ def known(connection: sa.Connection, model: str, ids: Collection[int]) -> set[in
     return found
 
 
-def add(connection: sa.Connection, model: str, ids: Collection[int]) -> None:
+def add(
+    connection: sa.Connection, model: str, ids: Collection[int], *, piece: int = PIECE
+) -> None:
     """Add ids; those that are there already stay."""
     for start, inside in _by_piece(connection, model, ids):
         there = [] if start is None else _piece(connection, model, start)
@@ -67,8 +70,8 @@ def add(connection: sa.Connection, model: str, ids: Collection[int]) -> None:
         if start is not None:
             # A piece keeps its beginning, even if the row it was named after is gone.
             _delete(connection, model, start)
-        for at in range(0, len(together), PIECE):
-            part = together[at : at + PIECE]
+        for at in range(0, len(together), piece):
+            part = together[at : at + piece]
             begins = start if at == 0 and start is not None else part[0]
             _insert(connection, model, begins, part)
 

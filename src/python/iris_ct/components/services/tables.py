@@ -1,7 +1,5 @@
 """Reads the tables that model files name as their source."""
 
-from contextlib import suppress
-
 from iop import PollingBusinessService, target
 
 from iris_ct import bootstrap
@@ -41,15 +39,22 @@ class TableFeed(PollingBusinessService):
             )
             for specification in due
         }
+        unforeseen: Exception | None = None
         while readers:
             for model in list(readers):
-                more = None
-                # What is broken was noted and told; it is tried again when it is due.
-                with suppress(CTError):
-                    more = next(readers[model], None)
-                if more is None:
+                step = None
+                try:
+                    step = next(readers[model], None)
+                except CTError:
+                    # It was noted and told, and is tried again when the model is due.
+                    pass
+                except Exception as error:  # noqa: BLE001 - raised below, after the other models
+                    unforeseen = error
+                if step is None:
                     del readers[model]
                 self._send_waiting(model)
+        if unforeseen is not None:
+            raise unforeseen
 
     def _send_waiting(self, model: str) -> None:
         """Send what was read here, or by a process that ended before it could."""
