@@ -75,7 +75,8 @@ def test_promote_and_roll_back_name_who_asked(stack: Stack, drifted: dict[str, A
     assert told["version"] == other
     wait_until(lambda: status(stack)["champion_version"] == other)
     newest = stack.query("SELECT version, actor, reason FROM CT.History(?)", MODEL)[-1]
-    assert (newest["version"], newest["reason"]) == (other, "a test")
+    assert newest["version"] == other
+    assert newest["reason"].endswith(": a test")
     assert newest["actor"].lower() == "ct_test_operator"
     stack.value("SELECT CT.RollbackTo(?, 0, 'the test is over')", MODEL)
     wait_until(lambda: status(stack)["champion_version"] == serving)
@@ -108,8 +109,9 @@ def test_mlflow_of_the_stack_has_every_version(stack: Stack, champion: dict[str,
 
 
 def test_the_task_manager_wakes_the_schedule_every_minute(stack: Stack) -> None:
-    """Each cron time is answered by one decision, here always that rows are missing."""
+    """Each cron time is answered by one wish; its cycle ends without a model, rows are missing."""
     stack.drop(CLOCK, rentals(day(0), 3))
-    asked = "SELECT decided_at, outcome FROM CT.Decision WHERE model = ? AND actor = 'schedule'"
+    asked = "SELECT decided_at FROM CT.Decision WHERE model = ? AND actor = 'schedule'"
     wait_until(lambda: len(stack.query(asked, CLOCK)) >= 2)
-    assert {row["outcome"] for row in stack.query(asked, CLOCK)} == {"skip"}
+    minutes = [str(row["decided_at"])[:16] for row in stack.query(asked, CLOCK)]
+    assert len(minutes) == len(set(minutes))

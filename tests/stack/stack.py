@@ -180,16 +180,19 @@ class Stack:
     def _prepare(self) -> None:
         """Make directories and secrets by the script that compose runs first."""
         (self.folder / "dur").mkdir()
-        environment = {"PATH": PATH}
-        if os.geteuid() != 0:
-            # In its container the script is root; here everything stays its caller's.
-            nothing = self.folder / "bin" / "chown"
-            nothing.parent.mkdir()
-            nothing.write_text("#!/bin/sh\n")
-            nothing.chmod(0o755)
-            environment["PATH"] = f"{nothing.parent}{os.pathsep}{PATH}"
+        # In its container the script is root; elsewhere everything stays its caller's.
+        own = [] if os.geteuid() == 0 else [self._do_nothing("chown"), self._do_nothing("chmod")]
+        environment = {"PATH": os.pathsep.join([*own, PATH])}
         service = self._read("prepare")
         subprocess.run(service.command, env=environment, check=True, capture_output=True)
+
+    def _do_nothing(self, name: str) -> str:
+        """Put a program that changes nothing into a directory, and give that."""
+        program = self.folder / f"no-{name}" / name
+        program.parent.mkdir()
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        return str(program.parent)
 
     def _storage(self, rclone: str) -> Program:
         service = self._read("storage").environment
