@@ -17,8 +17,12 @@ from tests.contract.store.test_predictions import predict
 
 from iris_ct.adapters.store import SqlStore
 from iris_ct.adapters.store.budget import CHUNK_ROWS
+from iris_ct.adapters.store.row_tables import row_table
+from iris_ct.adapters.store.views import VIEWS
+from iris_ct.core.canonical import canonical_json
 from iris_ct.core.errors import SchemaMismatchError
 from iris_ct.core.specification import Specification
+from iris_ct.flow.project import bring_up_tables
 
 pytestmark = pytest.mark.integration
 
@@ -262,3 +266,28 @@ def test_a_request_without_rows_leaves_nothing(store: SqlStore, tmp_path: Path) 
     record(store, specification(), "r1", iter([many(0)]))
     assert store.predictions.counts("bikes") == {}
     assert list((tmp_path / "home").rglob("*.parquet*")) == []
+
+
+def test_tables_and_views_can_be_read_on_every_database(store: SqlStore) -> None:
+    """Also through the statements for IRIS, where a table lies in another schema."""
+    spec = known(store, specification(), rows=True)
+    batch = add_rows(store, spec, [Row("a", 1, 1.0), Row("b", 2, None)])
+    add_rows(store, spec, [Row("b", 3, 4.0)])
+    predict(store, spec, "r1", {"a": 0.5, "b": 1.5}, batch_id=batch.batch_id)
+    bring_up_tables(store, most_rows=10**6)
+    assert store.projections.behind() == []
+    [view] = [view for view in VIEWS if view.name == "Prediction"]
+    table = row_table("bikes", canonical_json([["x", "numeric"], ["y", "numeric"]])).c
+    with store.engine.connect() as connection:
+        shown = connection.execute(view.select).all()
+        kept = connection.execute(sa.select(table.row_key, table.c1)).all()
+    assert sorted((row.row_key, row.prediction, row.prediction_number) for row in shown) == [
+        ("a", "0.5", 0.5),
+        ("b", "1.5", 1.5),
+    ]
+    assert sorted(map(tuple, kept)) == [("a", 1.0), ("b", 4.0)]
+    known(store, spec, predictions=False)
+    bring_up_tables(store, most_rows=10**6)
+    assert store.projections.behind() == []
+    with store.engine.connect() as connection:
+        assert connection.execute(view.select).all() == []

@@ -4,6 +4,7 @@ from iop import PollingBusinessService, target
 
 from iris_ct import bootstrap
 from iris_ct.components import settings
+from iris_ct.flow.project import bring_up_tables
 from iris_ct.messages import NotificationRequested, RegistrationRequested
 
 # Rows of SQL tables at a time: some seconds, so that the other duties come round.
@@ -30,5 +31,4 @@ class Housekeeping(PollingBusinessService):
             self.send_request_async(self.Registration, RegistrationRequested(""))
         if store.audit.unwritten(limit=1):
             self.send_request_async(self.Notification, NotificationRequested(""))
-        for model in store.projections.behind():
-            store.projections.bring_up(model, most_rows=_MOST_ROWS)
+        bring_up_tables(store, most_rows=_MOST_ROWS)
