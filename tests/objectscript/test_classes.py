@@ -54,7 +54,7 @@ BROKEN = (
     ("syntax", "CT.WakeTask", "} catch error {", "} katch error {", "cannot be read"),
     ("syntax", "CT.Setup", "ClassMethod Store()", "KlassMethod Store()", "cannot be read"),
     ("keywords", "CT.Procedures", "SqlProc ]", "SqlProk ]", "unknown keyword 'sqlprok'"),
-    ("keywords", "CT.Rows", "[ Language = python", "[ Langauge = python", "'langauge'"),
+    ("keywords", "CT.Rows", "[ Language = python", "[ Tongue = python", "'tongue'"),
     ("opening", "CT.Health", "/// Python: none", "/// Asks", "must begin with '/// Python: '"),
     (
         "opening",
