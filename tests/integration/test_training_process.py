@@ -22,8 +22,8 @@ import pytest
 from tests.training_tables import first_split, parcels, specification
 
 from iris_ct.adapters.training.job_text import job_content, job_from_content
-from iris_ct.adapters.training.process_trainer import ProcessTrainer
-from iris_ct.core.errors import TrainingCancelledError, TrainingFailedError
+from iris_ct.adapters.training.process_trainer import ProcessTrainer, environment
+from iris_ct.core.errors import ConfigError, TrainingCancelledError, TrainingFailedError
 from iris_ct.core.training.encoding import FeatureEncoding
 from iris_ct.core.training.predictor import Predictor
 from iris_ct.ports import TrainingJob
@@ -251,7 +251,7 @@ def test_a_killed_worker_fails_its_job_and_leaves_nothing_half_read(
 HOST = """
 import sys, json
 from iris_ct.adapters.training.job_text import job_from_content
-from iris_ct.adapters.training.process_trainer import ProcessTrainer
+from iris_ct.adapters.training.process_trainer import ProcessTrainer, environment
 job = job_from_content(json.loads(sys.stdin.read()))
 ProcessTrainer().run(job, on_progress=lambda stage, share: print(stage, flush=True))
 """
@@ -298,3 +298,58 @@ def test_a_process_loads_only_what_it_needs(module: str, unwanted: set[str]) -> 
         [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
     )
     assert said.stdout == "[]\n"
+
+
+def test_another_interpreter_can_be_named(tmp_path: Path) -> None:
+    interpreter, called = tmp_path / "python-of-training", tmp_path / "called"
+    interpreter.write_text(f'#!/bin/sh\necho "$@" > {called}\nexec {sys.executable} "$@"\n')
+    interpreter.chmod(0o755)
+    made = ProcessTrainer(python=str(interpreter))
+    try:
+        made.run(make_job(tmp_path))
+    finally:
+        made.close()
+    assert called.read_text().split() == ["-m", "iris_ct.adapters.training.worker"]
+
+
+def test_an_interpreter_without_the_packages_is_named(tmp_path: Path) -> None:
+    interpreter = tmp_path / "python-without"
+    interpreter.write_text("#!/bin/sh\nexit 1\n")
+    interpreter.chmod(0o755)
+    made = ProcessTrainer(python=str(interpreter))
+    with pytest.raises(TrainingFailedError, match=r"before it was ready .*CT_PYTHON"):
+        made.run(make_job(tmp_path))
+
+
+def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path) -> None:
+    made = ProcessTrainer(python=str(tmp_path / "absent"))
+    with pytest.raises(ConfigError, match=r"absent' is no interpreter .* CT_PYTHON"):
+        made.run(make_job(tmp_path))
+
+
+def test_the_worker_fails_when_it_asks_for_more_memory_than_allowed(tmp_path: Path) -> None:
+    """A refusal by the system, not by the product: the number is far below what libraries need."""
+    made = ProcessTrainer(memory_mb=60)
+    with pytest.raises(TrainingFailedError, match="memory"):
+        made.run(make_job(tmp_path))
+    assert made.worker_pid is None
+
+
+def test_the_worker_works_within_its_limits(tmp_path: Path) -> None:
+    made = ProcessTrainer(memory_mb=4000, threads=1)
+    try:
+        made.run(make_job(tmp_path))
+        said = Path(f"/proc/{made.worker_pid}/limits").read_text("ascii")
+        (line,) = [line for line in said.splitlines() if line.startswith("Max data size")]
+        assert line.split()[3] == str(4000 * 2**20)
+    finally:
+        made.close()
+
+
+def test_threads_are_limited_for_every_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    names = ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
+    limited, free = environment(2), environment()
+    assert [limited[name] for name in names] == ["2"] * 4
+    assert free["OMP_NUM_THREADS"] == "8"
+    assert "OMP_THREAD_LIMIT" not in free

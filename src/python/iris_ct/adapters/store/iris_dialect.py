@@ -270,7 +270,7 @@ class IrisTypeCompiler(compiler.GenericTypeCompiler):
         return "TIMESTAMP"
 
     def visit_float(self, type_: Any, **how: Any) -> str:
-        """Write a number of 64 bits; IRIS' FLOAT is a decimal."""
+        """Write a number of 64 bits."""
         return "DOUBLE"
 
     visit_double = visit_float

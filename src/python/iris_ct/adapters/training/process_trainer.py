@@ -191,17 +191,23 @@ class ProcessTrainer:
                     f"{event['text']}"
                 )
             if kind == "ended":
-                self._raise_for_end(job, int(event["code"]))
+                self._raise_for_end(job, int(event["code"]), was_ready=worker.was_ready)
             if kind == "progress":
                 stage, share = event["stage"], event["share"]
             if on_progress is not None:
                 on_progress(stage, share)
 
-    def _raise_for_end(self, job: TrainingJob, code: int) -> None:
+    def _raise_for_end(self, job: TrainingJob, code: int, *, was_ready: bool) -> None:
         with self._state:
             if job.job_id in self._cancelled:
                 raise TrainingCancelledError(_cancelled_text(job))
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        if not was_ready:
+            raise TrainingFailedError(
+                f"The training process ended with {how} before it was ready to train. Most often "
+                f"{self._python!r} (CT_PYTHON) lacks packages that this product needs, or may not "
+                "have the memory to load them (CT_WORKER_MEMORY_MB)."
+            )
         raise TrainingFailedError(
             f"The process of training job {job.job_id} of model {job.specification.name!r} ended "
             f"with {how} and no result. Signal 9 most often means that the machine ran out of "
@@ -218,6 +224,7 @@ class _Worker:
 
     def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
         self.job_id: str | None = None
+        self.was_ready = False
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
         self._process = subprocess.Popen(  # noqa: S603 - the administrator names the interpreter
             command,
@@ -270,7 +277,9 @@ class _Worker:
     def _listen(self) -> None:
         with cast("TextIO", self._process.stdout) as events:
             for line in events:
-                self._events.put(json.loads(line))
+                event = json.loads(line)
+                self.was_ready = self.was_ready or event["event"] == "ready"
+                self._events.put(event)
         self._events.put({"event": "ended", "code": self._process.wait()})
 
 
