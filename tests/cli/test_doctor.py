@@ -28,6 +28,7 @@ def test_a_home_in_use_is_well(lived: Path) -> None:
         "store",
         "host",
         "models",
+    "sources",
         "mlflow",
         "registrations",
         "records",

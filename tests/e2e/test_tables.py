@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -95,3 +96,15 @@ def test_the_production_looks_by_itself_and_a_broken_table_stops_no_other(
     assert "nowhere" in failure
     told = [e for e in home.parts.store.audit.events("broken") if e.step == "Source"]
     assert len(told) == 1
+
+
+def test_a_batch_that_its_reader_could_not_hand_over_is_sent_by_the_production(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader ended between its last record and its first message."""
+    home = Home(tmp_path / "dur", monkeypatch, extra=SOURCE)
+    fill(home, rentals(day(0), 2), first_id=1)
+    procedures.read_source_now(home.parts, MODEL)
+    with home:
+        wait_until(lambda: home.status()["rows"] == 48)
+        assert home.status()["source"]["new_rows"] == 48

@@ -55,6 +55,6 @@ def test_pieces_hold_what_a_set_would(
     assert [one for _, ids in pieces for one in ids] == sorted(held)
     starts = [start for start, _ in pieces]
     assert starts == sorted(starts)
-    for (start, ids), following in zip(pieces, [*starts[1:], 2**63], strict=False):
-        assert start <= ids[0]
-        assert ids[-1] < following
+    for (start, inside), following in zip(pieces, [*starts[1:], 2**63], strict=False):
+        assert start <= inside[0]
+        assert inside[-1] < following

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import oracle, postgresql, sqlite
 
 from iris_ct.adapters.sources.table_pages import PageText, query_text, table_text
 from iris_ct.adapters.store import iris_dialect
 from iris_ct.core.errors import SourceError
 
-SQLITE, POSTGRESQL = sqlite.dialect(), postgresql.dialect(paramstyle="pyformat")
+
+def dialect_of(url: str) -> sa.Dialect:
+    """Give the dialect of an address as its driver needs it."""
+    return sa.make_url(url).get_dialect()()
+
+
+SQLITE, POSTGRESQL = dialect_of("sqlite://"), dialect_of("postgresql+psycopg://")
 
 
 def iris() -> sa.Dialect:
     """Give the dialect by which the store speaks to IRIS."""
     iris_dialect.register()
-    return sa.make_url("iris+emb:///USER").get_dialect()()
+    return dialect_of("iris+emb:///USER")
 
 
 def said(text: sa.TextClause, dialect: sa.Dialect) -> str:
@@ -96,4 +101,4 @@ def test_a_name_that_is_no_table_is_refused(table: str) -> None:
 
 def test_a_database_whose_words_are_not_known_is_refused_by_name() -> None:
     with pytest.raises(SourceError, match="Tables of oracle cannot be read in pages"):
-        PageText(oracle.dialect(), "orders")
+        PageText(dialect_of("oracle://"), "orders")
