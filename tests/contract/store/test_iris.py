@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def in_process(address: str, home: Path, work: Callable[[SqlStore], Any], told: 
         process.end()
 
 
-def crowd(address: str, home: Path, works: list[Callable[[SqlStore], Any]]) -> list[Any]:
+def crowd(address: str, home: Path, works: Sequence[Callable[[SqlStore], Any]]) -> list[Any]:
     told: list[Any] = []
     threads = [
         threading.Thread(target=in_process, args=(address, home, work, told)) for work in works
@@ -77,21 +77,20 @@ def test_several_processes_can_open_a_fresh_store_at_once(
 
 def test_of_many_processes_one_opens_the_cycle(iris_database: str, tmp_path: Path) -> None:
     """Each waits for the model's row in ct_lock, which the first of them makes."""
-    works = [
-        lambda store, number=number: store.cycles.open_or_join(
-            trigger(f"t{number}"), spec_digest="s"
-        )[1]
-        for number in range(4)
-    ]
+
+    def ask(number: int, store: SqlStore) -> bool:
+        return store.cycles.open_or_join(trigger(f"t{number}"), spec_digest="s")[1]
+
+    works = [partial(ask, number) for number in range(4)]
     assert sorted(crowd(iris_database, tmp_path, works)) == [False, False, False, True]
 
 
 def test_recorders_in_many_processes_make_one_chain(iris_database: str, tmp_path: Path) -> None:
-    def record(store: SqlStore, number: int) -> None:
+    def record(number: int, store: SqlStore) -> None:
         for step in range(3):
             store.decisions.record(decision(f"d{number}.{step}"))
 
-    crowd(iris_database, tmp_path, [lambda s, n=n: record(s, n) for n in range(3)])
+    crowd(iris_database, tmp_path, [partial(record, number) for number in range(3)])
     (told,) = crowd(
         iris_database,
         tmp_path,

@@ -123,7 +123,8 @@ class Database:
         with self.begin() as connection:
             if self.is_iris:
                 # Bound to the process, so it holds across statements that commit.
-                with connection.connection.dbapi_connection.alone_with_tables():
+                driver: Any = connection.connection.dbapi_connection
+                with driver.alone_with_tables():
                     yield connection
                 return
             if not self.is_sqlite:

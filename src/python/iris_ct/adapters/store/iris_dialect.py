@@ -150,29 +150,34 @@ def _only(known: Collection[str]) -> Callable[[_Compiler], _Compiler]:
 class IrisCompiler(compiler.SQLCompiler):
     """Writes the store's statements for IRIS."""
 
-    def visit_binary(self, binary: Any, override_operator: Any = None, **how: Any) -> str:
-        """Write an operator that IRIS is known to have."""
-        if (override_operator or binary.operator) not in _OPERATORS:
-            refuse(f"the operator {binary.operator.__name__}")
-        return str(super().visit_binary(binary, override_operator=override_operator, **how))
+    @property
+    def _whole(self) -> Any:
+        """The compiler that knows everything; half of it has no types."""
+        return super()
 
-    def visit_unary(self, unary: Any, **how: Any) -> str:
+    def visit_binary(self, binary: Any, *args: Any, **how: Any) -> str:
+        """Write an operator that IRIS is known to have."""
+        if args or how.get("override_operator") or binary.operator not in _OPERATORS:
+            refuse(f"the operator {binary.operator.__name__}")
+        return str(self._whole.visit_binary(binary, **how))
+
+    def visit_unary(self, unary: Any, *args: Any, **how: Any) -> str:
         """Write the order of a column, or DISTINCT."""
         if unary.operator not in _UNARY or unary.modifier not in _UNARY:
             refuse(f"the operator {(unary.operator or unary.modifier).__name__}")
-        return str(super().visit_unary(unary, **how))
+        return str(self._whole.visit_unary(unary, *args, **how))
 
-    def visit_function(self, func: Any, **how: Any) -> str:
+    def visit_function(self, func: Any, *args: Any, **how: Any) -> str:
         """Write a function that IRIS is known to have."""
         if func.name.lower() not in _FUNCTIONS:
             refuse(f"the function {func.name}")
-        return str(super().visit_function(func, **how))
+        return str(self._whole.visit_function(func, *args, **how))
 
-    def visit_textclause(self, textclause: Any, **how: Any) -> str:
+    def visit_textclause(self, textclause: Any, *args: Any, **how: Any) -> str:
         """Write a statement that somebody wrote as a whole; a piece of one cannot be checked."""
         if self.stack and not _NAME.fullmatch(textclause.text):
             refuse("SQL as text within a statement")
-        return str(super().visit_textclause(textclause, **how))
+        return str(self._whole.visit_textclause(textclause, *args, **how))
 
     def visit_select(self, select_stmt: Any, *args: Any, **how: Any) -> str:
         """Write a SELECT of columns, joins, conditions, groups and an order."""
@@ -187,7 +192,7 @@ class IrisCompiler(compiler.SQLCompiler):
         ):
             if is_there:
                 refuse(what)
-        return str(super().visit_select(select_stmt, *args, **how))
+        return str(self._whole.visit_select(select_stmt, *args, **how))
 
     def visit_insert(self, insert_stmt: Any, *args: Any, **how: Any) -> str:
         """Write an INSERT of one row."""
@@ -196,17 +201,17 @@ class IrisCompiler(compiler.SQLCompiler):
         if insert_stmt.select is not None:
             refuse("INSERT from SELECT")
         self._refuse_extras(insert_stmt)
-        return str(super().visit_insert(insert_stmt, *args, **how))
+        return str(self._whole.visit_insert(insert_stmt, *args, **how))
 
     def visit_update(self, update_stmt: Any, *args: Any, **how: Any) -> str:
         """Write an UPDATE of one table."""
         self._refuse_extras(update_stmt)
-        return str(super().visit_update(update_stmt, *args, **how))
+        return str(self._whole.visit_update(update_stmt, *args, **how))
 
     def visit_delete(self, delete_stmt: Any, *args: Any, **how: Any) -> str:
         """Write a DELETE from one table."""
         self._refuse_extras(delete_stmt)
-        return str(super().visit_delete(delete_stmt, *args, **how))
+        return str(self._whole.visit_delete(delete_stmt, *args, **how))
 
     def update_from_clause(self, *_args: Any, **_how: Any) -> NoReturn:
         """Refuse UPDATE of a join."""
@@ -277,20 +282,18 @@ class IrisTypeCompiler(compiler.GenericTypeCompiler):
     visit_DOUBLE = visit_float  # noqa: N815 - SQLAlchemy's name
 
 
+def _schema_of(thing: Any) -> str | None:
+    """Give the schema of a table; only tables have one."""
+    return (thing.schema or SCHEMA) if isinstance(thing, sa.TableClause) else None
+
+
 class IrisPreparer(compiler.IdentifierPreparer):
     """Writes names as they are; refuses those that would need quotes."""
 
-    reserved_words = RESERVED
-
-    @staticmethod
-    def schema_for_object(thing: Any) -> str | None:
-        """Give the schema of a table; only tables have one."""
-        if not isinstance(thing, sa.TableClause):
-            return None
-        return thing.schema or SCHEMA
+    schema_for_object: Any = staticmethod(_schema_of)
 
     def _requires_quotes(self, value: str) -> bool:
-        if value.lower() in self.reserved_words:
+        if value.lower() in RESERVED:
             refuse(f"the reserved word {value} as a name")
         if not _NAME.fullmatch(value) or len(value) > _MAX_NAME:
             refuse(f"the name {value!r}, which would need quotes,")
@@ -419,20 +422,18 @@ class IrisExecutionContext(default.DefaultExecutionContext):
     def pre_exec(self) -> None:
         """Say it before the statement runs."""
         columns = getattr(self.compiled, "_result_columns", None)
-        if columns and hasattr(self.cursor, "expected"):
-            self.cursor.expected = [str(column.keyname) for column in columns]
+        cursor: Any = self.cursor
+        if columns and hasattr(cursor, "expected"):
+            cursor.expected = [str(column.keyname) for column in columns]
 
 
-def _listing(name: str) -> sa.TableClause:
-    return sa.table(
-        name,
-        sa.column("TABLE_SCHEMA", sa.String),
-        sa.column("TABLE_NAME", sa.String),
-        schema="INFORMATION_SCHEMA",
-    )
-
-
-_tables, _views = _listing("TABLES"), _listing("VIEWS")
+def _listed(listing: str, schema: str | None, *names: str) -> sa.Select[str]:
+    """Ask which tables or views (``TABLES``, ``VIEWS``) there are, of these names if given."""
+    in_schema, name = sa.column("TABLE_SCHEMA", sa.String), sa.column("TABLE_NAME", sa.String)
+    wanted = sa.select(name).select_from(sa.table(listing, schema="INFORMATION_SCHEMA"))
+    for column, said in ((in_schema, schema or SCHEMA), *((name, said) for said in names)):
+        wanted = wanted.where(column == said)
+    return wanted
 
 
 class IrisDialect(default.DefaultDialect):
@@ -489,22 +490,15 @@ class IrisDialect(default.DefaultDialect):
         self, connection: Any, table_name: str, schema: str | None = None, **how: Any
     ) -> bool:
         """Tell whether a table or a view is there and may be seen."""
-        wanted = sa.select(sa.func.count()).where(
-            (schema or SCHEMA) == _tables.c.TABLE_SCHEMA, table_name == _tables.c.TABLE_NAME
-        )
-        return bool(connection.scalar(wanted))
+        return connection.scalar(_listed("TABLES", schema, table_name)) is not None
 
     def get_table_names(self, connection: Any, schema: str | None = None, **how: Any) -> list[str]:
         """Name the tables and views of a schema."""
-        wanted = sa.select(_tables.c.TABLE_NAME).where(
-            (schema or SCHEMA) == _tables.c.TABLE_SCHEMA
-        )
-        return list(connection.scalars(wanted))
+        return list(connection.scalars(_listed("TABLES", schema)))
 
     def get_view_names(self, connection: Any, schema: str | None = None, **how: Any) -> list[str]:
         """Name the views of a schema."""
-        wanted = sa.select(_views.c.TABLE_NAME).where((schema or SCHEMA) == _views.c.TABLE_SCHEMA)
-        return list(connection.scalars(wanted))
+        return list(connection.scalars(_listed("VIEWS", schema)))
 
     def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
         """Tell whether the connection is gone."""

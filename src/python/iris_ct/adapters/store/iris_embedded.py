@@ -72,17 +72,21 @@ def connect(namespace: str = "", iris: Any = None) -> Connection:
     OperationalError
         If this Python does not run inside an IRIS process.
     """
-    if iris is None:
-        try:
-            import iris
-        except ImportError as error:
-            raise OperationalError("this Python has no module iris") from error
+    iris = _instance() if iris is None else iris
     # Outside IRIS the packages of that name give an error or, worse, an object that says yes to all.
     if type(getattr(iris, "tlevel", lambda: None)()) is not int:
         raise OperationalError("this Python does not run inside an IRIS process")
     if namespace:
         iris.system.Process.SetNamespace(namespace)
     return Connection(iris)
+
+
+def _instance() -> Any:
+    try:
+        import iris
+    except ImportError as error:
+        raise OperationalError("this Python has no module iris") from error
+    return iris
 
 
 class Connection:

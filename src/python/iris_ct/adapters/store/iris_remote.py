@@ -82,8 +82,7 @@ def connect(
     OperationalError
         If IRIS cannot be reached or does not let the user in.
     """
-    if driver is None:
-        from iris import dbapi as driver
+    driver = _official() if driver is None else driver
     with _errors():
         connection = driver.connect(
             hostname=hostname,
@@ -97,6 +96,13 @@ def connect(
             autoCommit=False,
         )
     return Connection(connection)
+
+
+def _official() -> Any:
+    # Loads a library of 50 megabytes, which nobody needs who is not connected.
+    from iris import dbapi
+
+    return dbapi
 
 
 class Connection:
