@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
-SPELLED := README.md CHANGELOG.md CONTRIBUTING.md docs src tests examples Makefile .ci
+SPELLED := README.md CHANGELOG.md CONTRIBUTING.md docs src tests examples deploy Makefile .ci .github \
+	docker-compose.yml module.xml
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 PYTHON_IMAGE ?= python:3.12.11-slim-bookworm

@@ -15,7 +15,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from tests.stack.compose import COMPOSE, interpolate, read_service
+from tests.stack.compose import declared, read_service
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -125,15 +125,10 @@ def test_the_generator_takes_the_scripts_that_compose_mounts() -> None:
     assert set(re.findall(r"/deploy/([\w.]+)", words)) == set(generated["files"])
 
 
-def compose(name: str) -> Resource:
-    found: Resource = yaml.safe_load(interpolate(COMPOSE.read_text(), {}))["services"][name]
-    return found
-
-
 @pytest.mark.parametrize("name", ["mlflow", "bucket", "postgres", "storage"])
 def test_containers_run_what_the_compose_file_says(name: str) -> None:
     pod, container = containers()[name]
-    said, service = compose(name), read_service(name, {})
+    said, service = declared(name), read_service(name)
     assert container["image"] == said["image"]
     assert (*container.get("command", ()), *container.get("args", ())) == service.command
     env = {each["name"]: each["value"] for each in container["env"]}
@@ -165,7 +160,7 @@ def test_readiness_of_mlflow_asks_what_the_compose_file_asks() -> None:
     _, container = containers()["mlflow"]
     asked = container["readinessProbe"]["httpGet"]
     [host] = [each["value"] for each in asked["httpHeaders"] if each["name"] == "Host"]
-    assert f"http://{host}{asked['path']}" in " ".join(read_service("mlflow", {}).healthcheck)
+    assert f"http://{host}{asked['path']}" in " ".join(read_service("mlflow").healthcheck)
     env = {each["name"]: each["value"] for each in container["env"]}
     assert host in env["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
     assert container["startupProbe"]["httpGet"] == asked
@@ -262,7 +257,7 @@ def test_what_kubernetes_defines_inside_the_cluster_is_valid() -> None:
 
 def test_the_cluster_starts_iris_as_the_compose_file_does() -> None:
     pod = cluster()["topology"]["data"]["podTemplate"]["spec"]
-    service = read_service("iris", {})
+    service = read_service("iris")
     assert tuple(pod["args"]) == service.command
     env = {each["name"]: each["value"] for each in pod["env"]}
     assert env.keys() <= service.environment.keys()

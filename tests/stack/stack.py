@@ -110,7 +110,7 @@ class Stack:
     @property
     def objects(self) -> Path:
         """Where the S3 server keeps buckets, as directories."""
-        return Path(self._mounted(read_service("storage", {}))["/data"])
+        return Path(self._mounted(read_service("storage"))["/data"])
 
     def __enter__(self) -> Self:
         try:
@@ -207,7 +207,7 @@ class Stack:
 
     def _read(self, name: str) -> Service:
         """Read a service, and put what is on this machine into the places of its container."""
-        service = read_service(name, {})
+        service = read_service(name)
         return service.replacing(self._places() | self._mounted(service))
 
     def _mounted(self, service: Service) -> dict[str, str]:

@@ -25,7 +25,8 @@ from iris_ct.adapters.registry.connection import connect
 from iris_ct.adapters.registry.mlflow_registry import MlflowRegistry
 from iris_ct.core.errors import RegistryUnavailableError
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+# A minute on an idle machine, and four beside other work on two cores.
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 # Generous: it is waited for conditions, never for time.
 _WAIT_S = 240
