@@ -99,8 +99,9 @@ def test_a_default_setting_fills_what_the_production_leaves_open() -> None:
     given = plan_of(row("Worker", "Factor", "5"), Factor="7")
     assert given.items["Worker"].settings == {"Factor": 7}
     heeded = plan_of(row("*", "FailureTimeout", "99"), row("*", "AlertOnError", "1"))
-    # Settings of IRIS' own that the class does not declare are not filled by a "*".
-    assert heeded.items["Worker"].failure_timeout_s == 15.0
+    # Settings of IRIS' own are every item's, whether its class declares them or not.
+    assert heeded.items["Worker"].failure_timeout_s == 99.0
+    assert all(spec.alert_on_error for spec in heeded.items.values())
 
 
 def test_the_most_specific_default_setting_counts() -> None:
@@ -129,6 +130,7 @@ def test_a_default_setting_of_the_adapter_is_filled_too() -> None:
     [
         (row("Nobody", "Factor", "1"), "default setting Factor of 'Nobody', which is no item"),
         (row("Worker", "Fakter", "1"), "'Worker': default setting Fakter is none of this item's"),
+        (row("Entry", "RetryInterval", "9"), "'Entry': default setting RetryInterval is none of"),
         (row("Worker", "Factor", "two"), "setting Factor is 'two', expected int"),
     ],
 )

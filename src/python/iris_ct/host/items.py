@@ -114,6 +114,9 @@ class ItemReader:
         component_class = self.ref.component_class
         if name == CALL_INTERVAL:
             return self._has_polling_adapter()
+        if name in HEEDED_SETTINGS:
+            # IRIS gives them to every item; those about queues and retries to what takes requests.
+            return name == "AlertOnError" or self.ref.kind != "service"
         return component_class is not None and (
             hasattr(component_class, name) or name in _hints(component_class)
         )
