@@ -112,8 +112,8 @@ class OpenTable:
             query_text(source.query) if source.query else table_text(dialect, source.table or "")
         )
         self._text = PageText(dialect, rows)
-        found = _columns(connection, self._text, source.label)
         wanted = (*specification.input_columns, specification.target)
+        found = _columns(connection, self._text, source.label)
         self._columns = {name: column for name in wanted if (column := _named(found, name))}
         self._id = (
             source.id
