@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from tests.cli.running import ct_process, ct_up, make_home, wait_until
 
+from iris_ct.config import load_settings
+
 pytestmark = pytest.mark.integration
 
 SETTINGS = Path(__file__).parents[2] / "src" / "python" / "settings.py"
@@ -76,6 +78,23 @@ def test_it_is_not_opened_to_others_without_a_password(tmp_path: Path) -> None:
     said = ct_process(home, "up", "--api", "0.0.0.0:0")
     assert said.code == 1
     assert "which other machines reach, but has no password" in said.err
+
+
+def test_an_address_without_a_port_is_refused(tmp_path: Path) -> None:
+    said = ct_process(make_home(tmp_path / "dur"), "up", "--api", "127.0.0.1")
+    assert said.code == 2
+    assert "--api '127.0.0.1': expected PORT or HOST:PORT" in said.err
+
+
+def test_a_variable_without_a_value_means_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compose files hand variables on that nobody has set."""
+    for name in ("CT_API_PORT", "CT_API_PASSWORD_FILE", "CT_SETTLE_S", "CT_MODELS"):
+        monkeypatch.setenv(name, "")
+    settings = load_settings(tmp_path)
+    assert (settings.api_port, settings.api_password) == (None, "")
+    assert (settings.settle_s, settings.models) == (1.0, None)
 
 
 @pytest.mark.parametrize(

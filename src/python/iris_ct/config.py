@@ -18,7 +18,13 @@ class Settings(BaseSettings):
     """Where things are and how the embedded host runs; every field is an environment variable."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CT_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="CT_",
+        env_file=".env",
+        # A variable without a value, as compose files leave them, means the default.
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     home: Path = Field(Path("dur"), description="The durable directory: everything that is kept.")

@@ -68,7 +68,13 @@ def up(
 
 def _choose_api(api: str) -> None:
     """Let the settings say where the REST interface is."""
+    from iris_ct.core.errors import ConfigError
+
     host, _, port = api.rpartition(":")
+    if not port.isdecimal():
+        raise ConfigError(
+            f"--api {api!r}: expected PORT or HOST:PORT, such as 0 or 127.0.0.1:8080."
+        )
     os.environ["CT_API_PORT"] = port
     if host:
         os.environ["CT_API_HOST"] = host.strip("[]")
