@@ -6,6 +6,16 @@ DELETE FROM CT_Store.ct_rows_bikes WHERE CT_Store.ct_rows_bikes.row_key = ?;
 
 DELETE FROM CT_Store.ct_rows_bikes WHERE CT_Store.ct_rows_bikes.row_number >= ? AND CT_Store.ct_rows_bikes.row_number <= ?;
 
+DELETE FROM CT_Store.ct_source_ids WHERE CT_Store.ct_source_ids.model = ?;
+
+DELETE FROM CT_Store.ct_source_ids WHERE CT_Store.ct_source_ids.model = ? AND CT_Store.ct_source_ids.from_id = ?;
+
+DELETE FROM CT_Store.ct_source_row WHERE CT_Store.ct_source_row.model = ?;
+
+DELETE FROM CT_Store.ct_source_row WHERE CT_Store.ct_source_row.model = ? AND CT_Store.ct_source_row.source_id <= ? AND CT_Store.ct_source_row.read_at <= ?;
+
+DELETE FROM CT_Store.ct_source_row WHERE CT_Store.ct_source_row.model = ? AND CT_Store.ct_source_row.source_id = ?;
+
 INSERT INTO CT_Store.ct_audit_event (event_id, model, step, severity, sentence, facts, happened_at, written) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 INSERT INTO CT_Store.ct_batch (batch_id, model, seq, kind, state, source, fingerprint, spec_digest, first_row, n_rows, n_labelled, n_quarantined, first_position, last_position, path, quarantine_path, file_digest, arrived_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
@@ -45,6 +55,12 @@ INSERT INTO CT_Store.ct_rows_bikes (row_key, row_number, row_position, row_time,
 INSERT INTO CT_Store.ct_rows_bikes (row_key, row_number, row_position, row_time, batch_id, "x", "y") VALUES (?, ?, ?, ?, ?, ?, ?);
 
 INSERT INTO CT_Store.ct_snapshot (snapshot_id, model, spec_digest, path, digest, size_bytes, as_of_seq, from_position, horizon, n_rows, first_position, last_position, cut_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+INSERT INTO CT_Store.ct_source (model, place, turn, newest_id, window_from, settled_mark, settling_mark, settling_at, swept_to, swept_at, looked_at, read_at, n_new, n_changed, n_deleted, n_batches, n_failures, failure, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+INSERT INTO CT_Store.ct_source_ids (model, from_id, n_rows, content) VALUES (?, ?, ?, ?);
+
+INSERT INTO CT_Store.ct_source_row (model, source_id, row_digest, read_at) VALUES (?, ?, ?, ?);
 
 INSERT INTO CT_Store.ct_specification (model, number, digest, content, actor, recorded_at, changed, forces_retraining) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
@@ -220,6 +236,10 @@ SELECT CT_Store.ct_model_version.model, CT_Store.ct_model_version.version, CT_St
 FROM CT_Store.ct_model_version
 WHERE CT_Store.ct_model_version.run_id IS NULL ORDER BY CT_Store.ct_model_version.model, CT_Store.ct_model_version.version;
 
+SELECT CT_Store.ct_prediction.model, CT_Store.ct_prediction_file.request_id, CT_Store.ct_prediction.place, CT_Store.ct_prediction.row_key, CT_Store.ct_prediction.row_position, CT_Store.ct_prediction.prediction, CT_Store.ct_prediction.prediction_number, CT_Store.ct_prediction.prediction_probability, CT_Store.ct_prediction_file.version AS model_version, CT_Store.ct_prediction_file.batch_id, CAST(REPLACE(SUBSTRING(CT_Store.ct_prediction_file.predicted_at, 1, 26), 'T', ' ') AS TIMESTAMP) AS predicted_at
+FROM CT_Store.ct_prediction_file JOIN CT_Store.ct_prediction ON CT_Store.ct_prediction.model = CT_Store.ct_prediction_file.model AND CT_Store.ct_prediction.file_seq = CT_Store.ct_prediction_file.seq
+WHERE CT_Store.ct_prediction_file.n_projected = CT_Store.ct_prediction_file.n_rows;
+
 SELECT CT_Store.ct_prediction_file.model, CT_Store.ct_prediction_file.request_id, CT_Store.ct_prediction_file.seq, CT_Store.ct_prediction_file.version, CT_Store.ct_prediction_file.batch_id, CT_Store.ct_prediction_file.n_rows, CT_Store.ct_prediction_file.path, CT_Store.ct_prediction_file.file_digest, CT_Store.ct_prediction_file.predicted_at, CT_Store.ct_prediction_file.purged_at, CT_Store.ct_prediction_file.n_projected
 FROM CT_Store.ct_prediction_file
 WHERE CT_Store.ct_prediction_file.predicted_at < ? AND CT_Store.ct_prediction_file.path != ? AND CT_Store.ct_prediction_file.model = ? ORDER BY CT_Store.ct_prediction_file.predicted_at, CT_Store.ct_prediction_file.request_id;
@@ -283,6 +303,9 @@ SELECT CT_Store.ct_row_table.layout, CT_Store.ct_row_table.through_seq, CT_Store
 FROM CT_Store.ct_row_table
 WHERE CT_Store.ct_row_table.model = ?;
 
+SELECT CT_Store.ct_rows_bikes.row_key, CT_Store.ct_rows_bikes."y"
+FROM CT_Store.ct_rows_bikes;
+
 SELECT CT_Store.ct_rows_bikes.row_key, CT_Store.ct_rows_bikes.row_position, CT_Store.ct_rows_bikes."c0"
 FROM CT_Store.ct_rows_bikes
 WHERE CT_Store.ct_rows_bikes.row_key IN (?, ...);
@@ -314,6 +337,30 @@ WHERE CT_Store.ct_snapshot.cut_at < ? AND CT_Store.ct_snapshot.path != ? AND CT_
 SELECT CT_Store.ct_snapshot.snapshot_id, CT_Store.ct_snapshot.model, CT_Store.ct_snapshot.spec_digest, CT_Store.ct_snapshot.path, CT_Store.ct_snapshot.digest, CT_Store.ct_snapshot.size_bytes, CT_Store.ct_snapshot.as_of_seq, CT_Store.ct_snapshot.from_position, CT_Store.ct_snapshot.horizon, CT_Store.ct_snapshot.n_rows, CT_Store.ct_snapshot.first_position, CT_Store.ct_snapshot.last_position, CT_Store.ct_snapshot.cut_at, CT_Store.ct_snapshot.purged_at
 FROM CT_Store.ct_snapshot
 WHERE CT_Store.ct_snapshot.cut_at < ? AND CT_Store.ct_snapshot.path != ? AND CT_Store.ct_snapshot.model = ? ORDER BY CT_Store.ct_snapshot.cut_at, CT_Store.ct_snapshot.snapshot_id;
+
+SELECT CT_Store.ct_source.model, CT_Store.ct_source.place, CT_Store.ct_source.turn, CT_Store.ct_source.newest_id, CT_Store.ct_source.window_from, CT_Store.ct_source.settled_mark, CT_Store.ct_source.settling_mark, CT_Store.ct_source.settling_at, CT_Store.ct_source.swept_to, CT_Store.ct_source.swept_at, CT_Store.ct_source.looked_at, CT_Store.ct_source.read_at, CT_Store.ct_source.n_new, CT_Store.ct_source.n_changed, CT_Store.ct_source.n_deleted, CT_Store.ct_source.n_batches, CT_Store.ct_source.n_failures, CT_Store.ct_source.failure, CT_Store.ct_source.pending
+FROM CT_Store.ct_source
+WHERE CT_Store.ct_source.model = ?;
+
+SELECT CT_Store.ct_source_ids.content
+FROM CT_Store.ct_source_ids
+WHERE CT_Store.ct_source_ids.model = ? AND CT_Store.ct_source_ids.from_id = ?;
+
+SELECT CT_Store.ct_source_ids.from_id
+FROM CT_Store.ct_source_ids
+WHERE CT_Store.ct_source_ids.model = ? AND CT_Store.ct_source_ids.from_id > ? ORDER BY CT_Store.ct_source_ids.from_id;
+
+SELECT CT_Store.ct_source_ids.from_id
+FROM CT_Store.ct_source_ids
+WHERE CT_Store.ct_source_ids.model = ? ORDER BY CT_Store.ct_source_ids.from_id;
+
+SELECT CT_Store.ct_source_row.model, CT_Store.ct_source_row.source_id, CT_Store.ct_source_row.row_digest, CT_Store.ct_source_row.read_at
+FROM CT_Store.ct_source_row
+WHERE CT_Store.ct_source_row.model = ? AND CT_Store.ct_source_row.source_id > ? AND CT_Store.ct_source_row.source_id <= ? ORDER BY CT_Store.ct_source_row.source_id;
+
+SELECT CT_Store.ct_source_row.model, CT_Store.ct_source_row.source_id, CT_Store.ct_source_row.row_digest, CT_Store.ct_source_row.read_at
+FROM CT_Store.ct_source_row
+WHERE CT_Store.ct_source_row.model = ? ORDER BY CT_Store.ct_source_row.source_id;
 
 SELECT CT_Store.ct_specification.content
 FROM CT_Store.ct_specification
@@ -450,3 +497,5 @@ UPDATE CT_Store.ct_row_table SET through_seq=?, n_rows=? WHERE CT_Store.ct_row_t
 UPDATE CT_Store.ct_rows_bikes SET "y"=? WHERE CT_Store.ct_rows_bikes.row_key = ?;
 
 UPDATE CT_Store.ct_snapshot SET path=?, purged_at=? WHERE CT_Store.ct_snapshot.model = ? AND CT_Store.ct_snapshot.snapshot_id = ?;
+
+UPDATE CT_Store.ct_source SET place=?, turn=?, newest_id=?, window_from=?, settled_mark=?, settling_mark=?, settling_at=?, swept_to=?, swept_at=?, looked_at=?, read_at=?, n_new=?, n_changed=?, n_deleted=?, n_batches=?, n_failures=?, failure=?, pending=? WHERE CT_Store.ct_source.model = ?;

@@ -119,8 +119,9 @@ def _write(connection: sa.Connection, state: SourceState, *, new: bool) -> None:
     values = {**asdict(state), "pending": json.dumps(state.pending)}
     if new:
         connection.execute(sa.insert(_S).values(values))
-    else:
-        connection.execute(sa.update(_S).where(_S.c.model == state.model).values(values))
+        return
+    del values["model"]
+    connection.execute(sa.update(_S).where(_S.c.model == state.model).values(values))
 
 
 def _remember(connection: sa.Connection, model: str, reading: Reading) -> None:
