@@ -74,6 +74,8 @@ def test_the_chain_is_the_one_that_is_documented(store: SqlStore, url: str) -> N
         ("UPDATE ct_decision SET decision_id = 'd9' WHERE decision_id = 'd2'", "d9"),
         ("DELETE FROM ct_decision WHERE decision_id = 'd1'", "d2"),
         ("UPDATE ct_decision SET seq = seq + 10 WHERE decision_id = 'd3'", "d3"),
+        ("UPDATE ct_decision SET outcome = 'reject' WHERE decision_id = 'd2'", "d2"),
+        ("UPDATE ct_decision SET actor = NULL WHERE decision_id = 'd3'", "d3"),
     ],
 )
 def test_verify_names_the_first_decision_that_was_changed(
