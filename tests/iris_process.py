@@ -92,6 +92,11 @@ class IrisProcess:
     def __getattr__(self, name: str) -> NoReturn:
         raise NotAFactError(f"iris.{name}")
 
+    def cls(self, name: str) -> _Statement:
+        self._mine()
+        know(name == "%SQL.Statement", f"class {name}")
+        return _Statement(self)
+
     def tstart(self) -> None:
         self._mine()
         know(self._isolated, "a transaction begins that may read what is not committed")
@@ -153,7 +158,7 @@ class IrisProcess:
         if "INFORMATION_SCHEMA" in statement:
             values = [value.lower() if isinstance(value, str) else value for value in values]
         try:
-            return self._rows(translated(statement) if is_ddl else statement, values)
+            return self._rows(translated(statement) if is_ddl else limited(statement), values)
         except psycopg.Error as error:
             code = next((code for kind, code in _CODES if isinstance(error, kind)), -400)
             if code == -119 and statement.startswith("UPDATE"):
@@ -201,6 +206,44 @@ class _Prepared:
         return self._process._run(self._statement, parameters)
 
 
+class _Statement:
+    """Class ``%SQL.Statement`` as far as "Dynamic SQL: SQL Metadata" of the documentation shows it."""
+
+    def __init__(self, process: IrisProcess) -> None:
+        self._process = process
+        self._names: list[str] = []
+
+    def _New(self) -> _Statement:  # noqa: N802 - IRIS' name
+        return self
+
+    def _Prepare(self, statement: str) -> int:  # noqa: N802 - IRIS' name
+        asked = limited(statement.replace("?", "NULL"))
+        nothing = f"SELECT * FROM ({asked}) AS said WHERE 1 = 0"
+        cursor = self._process._connection.execute(nothing.encode())
+        self._names = [column.name for column in cursor.description or ()]
+        return 1
+
+    @property
+    def _Metadata(self) -> _Statement:  # noqa: N802 - IRIS' name
+        return self
+
+    @property
+    def columns(self) -> _Statement:
+        return self
+
+    @property
+    def columnCount(self) -> int:  # noqa: N802 - IRIS' name
+        return len(self._names)
+
+    def GetAt(self, place: int) -> _Column:  # noqa: N802 - IRIS' name
+        return _Column(self._names[place - 1])
+
+
+class _Column:
+    def __init__(self, name: str) -> None:
+        self.colName = name
+
+
 class _System:
     class Process:
         @staticmethod
@@ -222,3 +265,8 @@ def translated(statement: str) -> str:
     exact = re.sub(r"COLLATE %EXACT", 'COLLATE "C"', statement)
     text = re.sub(r"(VARCHAR\(\d+\))(?! COLLATE)", r"\1 COLLATE public.sqlupper", exact)
     return re.sub(r"\bDOUBLE\b", "DOUBLE PRECISION", text)
+
+
+def limited(statement: str) -> str:
+    """Say what ``SELECT TOP n`` means in PostgreSQL's words."""
+    return re.sub(r"^SELECT TOP (\d+) (.*)$", r"SELECT \2 LIMIT \1", statement, flags=re.DOTALL)

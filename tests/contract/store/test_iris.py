@@ -213,3 +213,13 @@ def test_no_customer_name_or_value_is_part_of_a_statement(
     with migrated.begin() as connection:
         connection.execute(sa.insert(T).values(model="O'Brien's", champion_seq=1))
     assert not any("Brien" in statement for statement in process.statements)
+
+
+def test_a_query_that_somebody_wrote_gives_its_columns_and_rows(migrated: Database) -> None:
+    """As when rows are read from a customer's table: nobody has compiled it."""
+    query = sa.text("SELECT model, champion_seq AS seq FROM CT_Store.ct_registry_alias")
+    with migrated.begin() as connection:
+        assert list(connection.execute(query).keys()) == ["model", "seq"]
+        connection.execute(sa.insert(T).values(model="bikes", champion_seq=1))
+        again = sa.text(f"{query.text} WHERE model = :name")
+        assert connection.execute(again, {"name": "bikes"}).all() == [("bikes", 1)]

@@ -101,7 +101,9 @@ def test_outside_iris_there_is_no_connection(module: Any) -> None:
 def test_a_reader_opens_no_transaction() -> None:
     iris = Iris([["a", None]])
     connection = iris_embedded.connect("", iris)
-    connection.cursor().execute("SELECT name FROM t")
+    cursor = connection.cursor()
+    cursor.expected = ["name"]
+    cursor.execute("SELECT name FROM t")
     connection.commit()
     connection.rollback()
     assert iris.calls == [("prepare", "SELECT name FROM t"), ("execute",)]

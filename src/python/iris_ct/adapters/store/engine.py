@@ -120,13 +120,14 @@ class Database:
         On IRIS statements that make tables are no part of it: they must be such that they can be
         repeated.
         """
-        with self.begin() as connection:
-            if self.is_iris:
-                # Bound to the process, so it holds across statements that commit.
-                driver: Any = connection.connection.dbapi_connection
-                with driver.alone_with_tables():
+        if self.is_iris:
+            with translated(), self.engine.connect() as holder:
+                driver: Any = holder.connection.dbapi_connection
+                # Bound to the process, and let go when the transaction has ended.
+                with driver.alone_with_tables(), self.begin() as connection:
                     yield connection
-                return
+            return
+        with self.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_PG_LOCK)))
             yield connection
@@ -166,21 +167,19 @@ class Database:
         """Wait for the row that stands for the model; SQLite has one writer at a time anyway."""
         if self.is_sqlite:
             return
-        turn = sa.update(lock).where(lock.c.name == model).values(turns=lock.c.turns + 1)
-        connection.execute(turn)
-        # Asked for rather than counted: not every driver says how many rows an UPDATE met.
-        if connection.scalar(sa.select(lock.c.name).where(lock.c.name == model)) is not None:
-            return
-        row = sa.insert(lock).values(name=model, turns=0)
-        # If someone else makes the row in this moment, that is as good.
-        with suppress(exc.IntegrityError):
-            if self.is_iris:
-                # One process has one transaction, in which a refused statement undoes itself only.
-                connection.execute(row)
-            else:
-                with self.engine.begin() as other:
-                    other.execute(row)
-        connection.execute(turn)
+        mine = lock.c.name == model
+        if connection.scalar(sa.select(lock.c.name).where(mine)) is None:
+            row = sa.insert(lock).values(name=model, turns=0)
+            # If someone else makes the row in this moment, that is as good.
+            with suppress(exc.IntegrityError):
+                if self.is_iris:
+                    # A process has one transaction, in which a refused statement undoes itself.
+                    connection.execute(row)
+                else:
+                    with self.engine.begin() as other:
+                        other.execute(row)
+        # Last, when the row is there for certain: only an UPDATE that meets it waits for it.
+        connection.execute(sa.update(lock).where(mine).values(turns=lock.c.turns + 1))
 
 
 @contextmanager

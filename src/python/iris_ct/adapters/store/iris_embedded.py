@@ -2,8 +2,9 @@
 
 The process is the connection: it has one transaction, in which every `Connection` of it takes
 part, and IRIS is called by one thread only. Used are ``iris.sql.prepare``, ``tstart``,
-``tcommit``, ``trollback``, ``trollbackone``, ``tlevel``, ``lock``, ``unlock`` and
-``system.Process.SetNamespace``, nothing else of IRIS.
+``tcommit``, ``trollback``, ``trollbackone``, ``tlevel``, ``lock``, ``unlock``,
+``system.Process.SetNamespace`` and, of class ``%SQL.Statement``, ``%Prepare`` and ``%Metadata``;
+nothing else of IRIS.
 """
 
 from __future__ import annotations
@@ -148,8 +149,9 @@ class Cursor:
     Attributes
     ----------
     expected : sequence of str
-        Names of the columns that the next statement will give; set by the dialect, which has
-        compiled it, since ``iris.sql`` has no documented way to ask.
+        Names of the columns that the next statement will give; set by the dialect where it has
+        compiled it. Otherwise a SELECT is prepared once more to ask for them, as ``iris.sql`` has
+        no documented way to.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -165,7 +167,7 @@ class Cursor:
         """Run one statement."""
         self._rows = iter(())
         rows = self._run(self._prepared(operation), parameters)
-        names, self.expected = self.expected, ()
+        names, self.expected = self.expected or self._names(operation), ()
         self.description = None
         if names:
             self.description = tuple((name, *[None] * 6) for name in names)
@@ -217,6 +219,17 @@ class Cursor:
             return self._connection.iris.sql.prepare(operation)
         except Exception as error:  # noqa: BLE001 - as in fetchone
             _raise_for(error)
+
+    def _names(self, operation: str) -> Sequence[str]:
+        """Ask for the columns of a SELECT that nobody has compiled, such as a customer's query."""
+        if operation.lstrip()[:6].upper() != "SELECT":
+            return ()
+        statement = self._connection.iris.cls("%SQL.Statement")._New()
+        if statement._Prepare(operation) != 1:
+            raise ProgrammingError("the columns of a query cannot be told")
+        columns = statement._Metadata.columns
+        count = int(statement._Metadata.columnCount)
+        return [str(columns.GetAt(place).colName) for place in range(1, count + 1)]
 
     @staticmethod
     def _run(statement: Any, parameters: Sequence[Any]) -> Any:
