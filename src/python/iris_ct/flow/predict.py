@@ -31,7 +31,7 @@ def predict_source(
     """Predict row by row of a file, in its order, chunk by chunk.
 
     All rows are predicted or none: the file is read twice, first to be validated, so that nothing
-    is logged of a file that is refused, whatever its size.
+    is logged of a file that is refused, whatever its size. They are one request of the log.
 
     Raises
     ------
@@ -43,27 +43,26 @@ def predict_source(
     validator = InputValidator(specification)
     at, n_rows = clock.now(), 0
     request = f"predict:{hashlib.sha256(f'{name}:{at.isoformat()}'.encode()).hexdigest()[:16]}"
-
-    def predicted(source: RowSource) -> Iterator[pl.DataFrame]:
-        nonlocal n_rows
-        for chunk in source:
-            parted = validator.validate(chunk, first_place=source.first_place)
-            predictions = champion.predict(parted.good)
-            keys = keys_as_given(chunk, specification, parted.good[PLACE])
-            destination.write(_told(keys, predictions, version.version))
-            n_rows += chunk.height
-            yield predictions.with_columns(
-                (parted.good[KEY] if KEY in parted.good.columns else keys).alias(KEY),
-                pl.lit(None, pl.Int64).alias(POSITION),
-            )
-
     with destination, open_source() as source:
+
+        def frames() -> Iterator[pl.DataFrame]:
+            nonlocal n_rows
+            for chunk in source:
+                parted = validator.validate(chunk, first_place=source.first_place)
+                if not parted.bad.is_empty():
+                    # A table may have changed since it was validated.
+                    raise _refusal(name, validator.report())
+                predictions = champion.predict(parted.good)
+                keys = keys_as_given(chunk, specification, parted.good[PLACE])
+                destination.write(_told(keys, predictions, version.version))
+                n_rows += chunk.height
+                yield predictions.with_columns(
+                    (parted.good[KEY] if KEY in parted.good.columns else keys).alias(KEY),
+                    pl.lit(None, pl.Int64).alias(POSITION),
+                )
+
         store.predictions.record(
-            specification,
-            request_id=request,
-            version=version.version,
-            frame=predicted(source),
-            at=at,
+            specification, request_id=request, version=version.version, frame=frames(), at=at
         )
         destination.finish()
     store.audit.record(

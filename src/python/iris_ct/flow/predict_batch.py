@@ -19,7 +19,7 @@ from iris_ct.ports import Clock, RowSource, Store
 def predict_batch(
     champion: LoadedModel, batch: Batch, *, request_id: str, store: Store, clock: Clock
 ) -> dict[str, Any]:
-    """Predict a batch's stored rows, chunk by chunk.
+    """Predict a batch's stored rows, chunk by chunk, as one request of the log.
 
     Raises
     ------
@@ -33,17 +33,18 @@ def predict_batch(
         )
     version, n_rows = champion.version, 0
 
-    def predicted() -> Iterator[pl.DataFrame]:
+    def frames() -> Iterator[pl.DataFrame]:
         nonlocal n_rows
         for rows in store.batches.rows(batch, chunk_rows=CHUNK_ROWS):
             n_rows += rows.height
-            yield pl.concat([rows.select(KEY, POSITION), champion.predict(rows)], how="horizontal")
+            predicted = champion.predict(rows)
+            yield pl.concat([rows.select(KEY, POSITION), predicted], how="horizontal")
 
     store.predictions.record(
         champion.specification,
         request_id=request_id,
         version=version.version,
-        frame=predicted(),
+        frame=frames(),
         at=clock.now(),
     )
     store.audit.record(
