@@ -238,10 +238,20 @@ def test_an_overlap_by_time_reads_again_what_came_within_it(make_orders: MakeOrd
     assert orders.counts(sweep=True) == (2, 0, 0)
 
 
-def test_changed_rows_of_a_model_without_key_are_told_but_not_stored_twice(
-    make_orders: MakeOrders,
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("", "without key columns the stored ones cannot be corrected"),
+        (
+            'key = ["number"]\non_duplicate = "reject"',
+            "on_duplicate = reject leaves the stored ones as they are",
+        ),
+    ],
+)
+def test_changed_rows_that_cannot_replace_stored_ones_are_told_and_not_handed_over(
+    make_orders: MakeOrders, key: str, said: str
 ) -> None:
-    orders = make_orders(key="")
+    orders = make_orders(key=key)
     orders.insert(1, 2)
     orders.read()
     orders.amend(1, 7.0)
@@ -250,7 +260,7 @@ def test_changed_rows_of_a_model_without_key_are_told_but_not_stored_twice(
     assert (step.n_new, step.n_changed) == (1, 1)
     assert step.path is not None
     assert pl.read_parquet(orders.home / step.path).height == 1
-    (event,) = [event for event in orders.events() if "without key columns" in event.text]
+    (event,) = [event for event in orders.events() if said in event.text]
     assert event.severity is Severity.WARNING
 
 

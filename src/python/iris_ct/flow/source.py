@@ -314,10 +314,12 @@ def _tell(look: Look, batch: SourceBatch, state: SourceState, store: Store, at: 
         text = f"{label} of {model}: {batch.n_new} new and {batch.n_changed} changed rows read"
         told.append(("read", text, Severity.INFO))
     if batch.n_changed and not look.corrects:
-        text = (
-            f"{label} of {model}: {batch.n_changed} rows changed after they were read; without "
-            "key columns the stored ones cannot be corrected"
+        why = (
+            "on_duplicate = reject leaves the stored ones as they are"
+            if look.specification.key
+            else "without key columns the stored ones cannot be corrected"
         )
+        text = f"{label} of {model}: {batch.n_changed} rows changed after they were read; {why}"
         told.append(("uncorrected", text, Severity.WARNING))
     if found.gone:
         text = (

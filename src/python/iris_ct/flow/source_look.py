@@ -87,8 +87,12 @@ class Look:
 
     @property
     def corrects(self) -> bool:
-        """Whether a changed row can replace what was stored: only a key says which."""
-        return bool(self.specification.key)
+        """Whether a changed row may replace what was stored: only a key says which.
+
+        Where stored rows are not to be replaced, changed ones would be bad rows, and so many of
+        them could hold back the new ones beside them.
+        """
+        return bool(self.specification.key) and self.specification.on_duplicate != "reject"
 
     def again(self) -> None:
         """Read the window again: rows that came late, say something else, or are gone."""
