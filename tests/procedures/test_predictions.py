@@ -27,6 +27,14 @@ def logged(parts: Parts) -> int:
     return sum(parts.store.predictions.counts(MODEL).values())
 
 
+def shown(parts: Parts, request_id: str) -> int:
+    """Count the rows of a request that who asks in SQL finds at once."""
+    with closing(sqlite3.connect(parts.home / "store" / "ct.db")) as connection:
+        wanted = "SELECT count(*) FROM ctv_prediction WHERE request_id = ?"
+        [(found,)] = connection.execute(wanted, [request_id]).fetchall()
+    return int(found)
+
+
 def test_a_row_said_as_json_is_predicted_as_the_same_row_of_a_file(
     parts: Parts, lived: Path, tmp_path: Path
 ) -> None:
@@ -122,6 +130,7 @@ def test_a_stored_batch_is_predicted_as_a_whole(parts: Parts) -> None:
     assert (answer["rows"], answer["model_version"]) == (720, 2)
     assert logged(parts) == before + 720
     assert answer["request_id"].startswith("batch:")
+    assert shown(parts, answer["request_id"]) == 720
 
 
 def test_what_is_neither_batch_nor_listed_table_is_refused(parts: Parts) -> None:
