@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from iris_ct.adapters.telemetry.console_log import IrisConsoleLog, MessagesLog
+from iris_ct.bootstrap import console_log
 from iris_ct.config import Settings
 from iris_ct.core.errors import ConfigError
 
@@ -79,3 +81,10 @@ def test_training_runs_by_this_interpreter_unless_it_is_none() -> None:
     assert Settings().training_python == sys.executable
     assert Settings(store_url="iris+emb:///IRISAPP").training_python == "python3"
     assert Settings(python=Path("/opt/py/bin/python3")).training_python == "/opt/py/bin/python3"
+
+
+def test_inside_iris_the_console_log_is_that_of_the_instance(tmp_path: Path) -> None:
+    inside = Settings(home=tmp_path, store_url="iris+emb:///IRISAPP")
+    assert isinstance(console_log(inside), IrisConsoleLog)
+    for url in (REMOTE, ""):
+        assert isinstance(console_log(Settings(home=tmp_path, store_url=url)), MessagesLog)

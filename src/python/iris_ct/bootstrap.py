@@ -93,7 +93,6 @@ def build(settings: Settings) -> Parts:
     from iris_ct.adapters.sources.model_files import FolderModelFiles
     from iris_ct.adapters.sources.source_files import FolderSourceFiles
     from iris_ct.adapters.store import SqlStore
-    from iris_ct.adapters.telemetry.console_log import IrisConsoleLog, MessagesLog
     from iris_ct.adapters.telemetry.logs import configure_logs
     from iris_ct.adapters.training.job_files import FolderJobFiles
     from iris_ct.adapters.training.process_trainer import ProcessTrainer
@@ -108,7 +107,6 @@ def build(settings: Settings) -> Parts:
         memory_limit=f"{settings.snapshot_memory_mb}MB",
         password=settings.password,
     )
-    event_name = settings.audit_event or None
     return Parts(
         settings=settings,
         clock=SystemClock(),
@@ -123,15 +121,21 @@ def build(settings: Settings) -> Parts:
             python=settings.training_python,
         ),
         registry=MlflowRegistry(settings.tracking_uri, timeout_s=settings.mlflow_timeout_s),
-        console=(
-            IrisConsoleLog(event_name=event_name)
-            if settings.on_iris
-            else MessagesLog(home, event_name=event_name)
-        ),
+        console=console_log(settings),
         champions=Champions(store),
         tables=_tables(store),
         source_files=FolderSourceFiles(home),
     )
+
+
+def console_log(settings: Settings) -> ConsoleLog:
+    """Give the console log: the instance's own inside IRIS, files under the home elsewhere."""
+    from iris_ct.adapters.telemetry.console_log import IrisConsoleLog, MessagesLog
+
+    name = settings.audit_event or None
+    if settings.on_iris:
+        return IrisConsoleLog(event_name=name)
+    return MessagesLog(settings.root, event_name=name)
 
 
 def _tables(store: SqlStore) -> Tables:
