@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers import postgres_url
 from tests.sql import golden
 from tests.sql.scanner import findings
 
@@ -36,7 +37,8 @@ def test_the_views_are_the_reviewed_ones() -> None:
 @pytest.mark.slow
 @pytest.mark.integration
 def test_the_statements_are_the_reviewed_ones() -> None:
-    """Gathered from the contract suite on SQLite, each compiled for IRIS."""
+    """Gathered from the contract suite, each compiled for IRIS."""
+    postgres_url()
     assert read("statements.sql") == golden.told(golden.store_statements()), ANEW
 
 

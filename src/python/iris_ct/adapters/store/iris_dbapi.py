@@ -93,9 +93,6 @@ _BY_CODE: dict[int, type[DatabaseError]] = {
 LOST = frozenset({-451, -461})
 """Codes after which a connection is of no use any more."""
 
-TABLE_EXISTS = -201
-"""Code of a CREATE TABLE whose table is there."""
-
 # Texts of these codes are about the statement; those of others may quote what is in a row.
 _ABOUT_STATEMENTS = range(-99, 0)
 _MAX_TEXT = 300

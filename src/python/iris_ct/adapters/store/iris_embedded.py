@@ -140,7 +140,7 @@ class Connection:
         try:
             yield
         finally:
-            self.iris.unlock([_TABLES_LOCK], 0, "")
+            self.iris.unlock([_TABLES_LOCK])
 
 
 class Cursor:
