@@ -25,6 +25,7 @@ _OTHER_KEYS = """
 # [training]                windows = ["90d", "all"], parameters = { num_leaves = 63 }
 # [trigger]                 new_rows = 10000, cron = "0 3 * * 1"
 # [gate]                    limits = { mae = 50.0 }
+# [source]                  table = "Shop.Orders", id = "ID": rows are read from there
 """
 
 
