@@ -26,10 +26,6 @@ INSERT INTO CT_Store.ct_cycle (cycle_id, model, seq, open_slot, state, spec_dige
 
 INSERT INTO CT_Store.ct_decision (decision_id, model, seq, content, digest, kind, outcome, reason, actor, cycle_id, decided_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
-INSERT INTO CT_Store.ct_drift_report (report_id, model, seq, batch_id, content) VALUES (?, ?, ?, ?, ?);
-
-INSERT INTO CT_Store.ct_drift_report (report_id, model, seq, batch_id, content, status) VALUES (?, ?, ?, ?, ?, ?);
-
 INSERT INTO CT_Store.ct_drift_report (report_id, model, seq, batch_id, content, version, status, drifted, n_drifted, n_reference, n_current, error_metric, error_status, error_drifted, error_loss, error_reference_loss, error_factor, error_p_value, measured_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 INSERT INTO CT_Store.ct_grid (model, spec_digest, content) VALUES (?, ?, ?);
@@ -215,9 +211,6 @@ WHERE CT_Store.ct_drift_report.model = ? AND CT_Store.ct_drift_report.seq > (SEL
 FROM CT_Store.ct_drift_report
 WHERE CT_Store.ct_drift_report.model = ?) - ? ORDER BY CT_Store.ct_drift_report.seq DESC;
 
-SELECT CT_Store.ct_drift_report.content, CT_Store.ct_drift_report.status
-FROM CT_Store.ct_drift_report ORDER BY CT_Store.ct_drift_report.seq;
-
 SELECT CT_Store.ct_drift_report.seq
 FROM CT_Store.ct_drift_report
 WHERE CT_Store.ct_drift_report.report_id = ?;
@@ -308,9 +301,6 @@ WHERE CT_Store.ct_reference.model = ? AND CT_Store.ct_reference.version = ?;
 SELECT CT_Store.ct_registry_alias.champion_seq
 FROM CT_Store.ct_registry_alias
 WHERE CT_Store.ct_registry_alias.model = ?;
-
-SELECT CT_Store.ct_registry_alias.model
-FROM CT_Store.ct_registry_alias;
 
 SELECT CT_Store.ct_registry_alias.model, CT_Store.ct_registry_alias.champion_seq
 FROM CT_Store.ct_registry_alias;
@@ -449,17 +439,6 @@ SELECT anon_1.event_id, anon_1.model, anon_1.step, anon_1.severity, anon_1.sente
 FROM (SELECT CT_Store.ct_audit_event.event_id AS event_id, CT_Store.ct_audit_event.model AS model, CT_Store.ct_audit_event.step AS step, CT_Store.ct_audit_event.severity AS severity, CT_Store.ct_audit_event.sentence AS sentence, CT_Store.ct_audit_event.facts AS facts, CT_Store.ct_audit_event.happened_at AS happened_at, CT_Store.ct_audit_event.written AS written, row_number() OVER (ORDER BY CT_Store.ct_audit_event.happened_at DESC, CT_Store.ct_audit_event.event_id DESC) AS place
 FROM CT_Store.ct_audit_event) AS anon_1
 WHERE anon_1.place <= ? ORDER BY anon_1.place DESC;
-
-SELECT count(*) AS count_1
-FROM CT_Store.ct_drift_report
-WHERE CT_Store.ct_drift_report.status = ?;
-
-SELECT count(*) AS count_1
-FROM CT_Store.ct_drift_report
-WHERE CT_Store.ct_drift_report.status IS NULL;
-
-SELECT count(*) AS count_1
-FROM CT_Store.ct_registry_alias;
 
 SELECT count(*) AS count_1
 FROM CT_Store.ct_trigger
