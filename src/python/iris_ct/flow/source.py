@@ -75,7 +75,7 @@ def due_sources(
 ) -> list[Specification]:
     """List the models whose tables it is time to look at; a broken model file is passed over."""
     due = []
-    for model in files.names():
+    for model in sorted({*files.names(), *store.specifications.models()}):
         try:
             specification = current_specification(
                 model, files=files, store=store, clock=clock, actor=actor

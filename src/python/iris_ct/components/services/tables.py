@@ -24,7 +24,7 @@ class TableFeed(PollingBusinessService):
     def on_poll(self) -> None:
         """Read the due tables by turns, a batch each; a broken one does not stop the others."""
         parts = self.parts
-        for model in parts.files.names():
+        for model in parts.store.specifications.models():
             self._send_waiting(model)
         due = due_sources(
             files=parts.files, store=parts.store, clock=parts.clock, actor=parts.settings.who
