@@ -136,7 +136,9 @@ def test_a_row_sent_again_without_its_target_keeps_it(store: SqlStore) -> None:
     add_rows(store, spec, [Row("a", 1, 10.0), Row("b", 2, 20.0)])
     add_rows(store, spec, [Row("a", 1, features={"x": 5.0})])
     add_rows(store, spec, [Row("b", 3)])
-    snapshot = store.snapshots.cut(spec, snapshot_id="s", as_of_seq=3, from_position=None, horizon=9)
+    snapshot = store.snapshots.cut(
+        spec, snapshot_id="s", as_of_seq=3, from_position=None, horizon=9
+    )
     rows = store.snapshots.read(snapshot, ["_position", "x", "y"]).rows()
     assert rows == [(1, 5.0, 10.0)], "b has moved, so its old target is not that of the new row"
 
