@@ -104,7 +104,7 @@ class Predictor:
             return None
         if self.task == "binary":
             positive = float(predictions["probability"][0])
-            of_class = {label: 1.0 - positive for label in self.encoding.classes}
+            of_class = dict.fromkeys(self.encoding.classes, 1.0 - positive)
             return of_class | {str(self.positive): positive}
         return {
             label: float(predictions[f"{CLASS_PREFIX}{label}"][0])
