@@ -212,10 +212,10 @@ class _Statement:
         self._process = process
         self._names: list[str] = []
 
-    def _New(self) -> _Statement:  # noqa: N802 - IRIS' name
+    def _New(self) -> _Statement:
         return self
 
-    def _Prepare(self, statement: str) -> int:  # noqa: N802 - IRIS' name
+    def _Prepare(self, statement: str) -> int:
         asked = limited(statement.replace("?", "NULL"))
         nothing = f"SELECT * FROM ({asked}) AS said WHERE 1 = 0"
         cursor = self._process._connection.execute(nothing.encode())
@@ -223,7 +223,7 @@ class _Statement:
         return 1
 
     @property
-    def _Metadata(self) -> _Statement:  # noqa: N802 - IRIS' name
+    def _Metadata(self) -> _Statement:
         return self
 
     @property
@@ -231,10 +231,10 @@ class _Statement:
         return self
 
     @property
-    def columnCount(self) -> int:  # noqa: N802 - IRIS' name
+    def columnCount(self) -> int:
         return len(self._names)
 
-    def GetAt(self, place: int) -> _Column:  # noqa: N802 - IRIS' name
+    def GetAt(self, place: int) -> _Column:
         return _Column(self._names[place - 1])
 
 
@@ -246,7 +246,7 @@ class _Column:
 class _System:
     class Process:
         @staticmethod
-        def SetNamespace(name: str) -> str:  # noqa: N802 - IRIS' name
+        def SetNamespace(name: str) -> str:
             know(name == "IRISAPP", f"a namespace {name}")
             return name
 

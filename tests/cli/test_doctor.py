@@ -28,7 +28,7 @@ def test_a_home_in_use_is_well(lived: Path) -> None:
         "store",
         "host",
         "models",
-    "sources",
+        "sources",
         "mlflow",
         "registrations",
         "records",

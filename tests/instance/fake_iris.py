@@ -49,10 +49,10 @@ class _Class:
     iris: FakeIris
     name: str
 
-    def _New(self) -> NativeObject:  # noqa: N802 - as IRIS calls it
+    def _New(self) -> NativeObject:
         return NativeObject(self.name)
 
-    def _OpenId(self, identifier: Any) -> Any:  # noqa: N802 - as IRIS calls it
+    def _OpenId(self, identifier: Any) -> Any:
         return self.iris.bodies.get(int(identifier), "")
 
 

@@ -29,7 +29,7 @@ class Handle:
     _SessionId: Any = 12
     sessions: list[int] = field(default_factory=lambda: [40, 41, 42])
 
-    def ForceSessionId(self) -> None:  # noqa: N802 - as IRIS calls it
+    def ForceSessionId(self) -> None:
         assert self._SessionId == "", "a new session begins without an old one"
         self._SessionId = self.sessions.pop(0)
 

@@ -39,7 +39,7 @@ class Maker:
     def __init__(self, class_name: str) -> None:
         self._class_name = class_name
 
-    def _New(self) -> NativeMessage:  # noqa: N802 - as IRIS calls it
+    def _New(self) -> NativeMessage:
         return NativeMessage(self._class_name)
 
 

@@ -34,7 +34,7 @@ class Iris:
         self.sql, self.system = self, self
         self.Process = self
 
-    def SetNamespace(self, name: str) -> None:  # noqa: N802 - IRIS' name
+    def SetNamespace(self, name: str) -> None:
         self.calls.append(("namespace", name))
 
     def prepare(self, statement: str) -> Any:

@@ -256,7 +256,7 @@ class IrisDDLCompiler(compiler.DDLCompiler):
 class IrisTypeCompiler(compiler.GenericTypeCompiler):
     """Writes types; every text says its length, since IRIS would cut it to 50 or 1."""
 
-    def visit_VARCHAR(self, type_: Any, **how: Any) -> str:  # noqa: N802 - SQLAlchemy's name
+    def visit_VARCHAR(self, type_: Any, **how: Any) -> str:
         """Write a text of a length."""
         if not type_.length:
             refuse("VARCHAR without a length")
@@ -279,7 +279,7 @@ class IrisTypeCompiler(compiler.GenericTypeCompiler):
         return "DOUBLE"
 
     visit_double = visit_float
-    visit_DOUBLE = visit_float  # noqa: N815 - SQLAlchemy's name
+    visit_DOUBLE = visit_float
 
 
 def _schema_of(thing: Any) -> str | None:

@@ -21,7 +21,7 @@ IRIS_SCHEMA = "CT"
 """Schema of the views on InterSystems IRIS."""
 
 
-class utc_timestamp(GenericFunction[Any]):  # noqa: N801 - named as the SQL function it stands for
+class utc_timestamp(GenericFunction[Any]):
     """A time kept as `tables.UtcText`, as the database's own timestamp in UTC."""
 
     type = sa.DateTime()
