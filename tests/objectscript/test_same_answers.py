@@ -264,7 +264,9 @@ ERRORS: tuple[tuple[Callable[[Instance], object], tuple[object, ...]], ...] = (
 )
 
 
-@pytest.mark.parametrize(("ask", "arguments"), ERRORS, ids=lambda each: str(each)[:60])
+@pytest.mark.parametrize(
+    ("ask", "arguments"), ERRORS, ids=[" ".join(arguments) for _, arguments in ERRORS]
+)
 def test_an_error_says_the_same(
     asked: Asked, ask: Callable[[Instance], object], arguments: tuple[object, ...]
 ) -> None:
