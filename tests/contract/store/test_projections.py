@@ -16,7 +16,7 @@ from tests.contract.store.histories import NOON, Row, add_rows, specification, u
 from tests.contract.store.test_predictions import predict
 
 from iris_ct.adapters.store import SqlStore
-from iris_ct.adapters.store.budget import CHUNK_ROWS
+from iris_ct.adapters.store.budget import CHUNK_ROWS, chunk_rows
 from iris_ct.adapters.store.row_tables import row_table
 from iris_ct.adapters.store.views import VIEWS
 from iris_ct.core.canonical import canonical_json
@@ -108,7 +108,8 @@ def test_a_large_request_is_added_in_chunks_and_seen_whole(store: SqlStore, url:
                 rows(url, "SELECT count(*) FROM ctv_prediction")[0][0],
             )
         )
-    assert there == [(CHUNK_ROWS, 0), (2 * CHUNK_ROWS, 0), (MANY, MANY)]
+    chunk = chunk_rows(is_iris=url.startswith("iris"))
+    assert there == [*((n, 0) for n in range(chunk, MANY, chunk)), (MANY, MANY)]
     assert rows(
         url,
         f"SELECT row_key, prediction_number FROM ctv_prediction WHERE place = {CHUNK_ROWS}",

@@ -21,7 +21,7 @@ from tests.contract.store.histories import (
 )
 
 from iris_ct.adapters.store import SqlStore
-from iris_ct.adapters.store.budget import CHUNK_ROWS
+from iris_ct.adapters.store.budget import CHUNK_ROWS, chunk_rows
 from iris_ct.core.errors import SpecificationError
 from iris_ct.core.specification import Specification
 
@@ -250,10 +250,11 @@ def test_purged_rows_leave_the_table(store: SqlStore, url: str) -> None:
 
 def test_a_large_batch_is_let_in_in_chunks(store: SqlStore, url: str) -> None:
     spec = projected(store)
-    n_rows = CHUNK_ROWS + 3
+    chunk = chunk_rows(is_iris=url.startswith("iris"))
+    n_rows = chunk + 3
     add_large(store, spec, n_rows)
     assert not store.projections.bring_up("bikes", most_rows=1)
-    assert rows(url, "SELECT count(*) FROM ct_rows_bikes") == [(CHUNK_ROWS,)]
+    assert rows(url, "SELECT count(*) FROM ct_rows_bikes") == [(chunk,)]
     assert rows(url, "SELECT in_row_table FROM ctv_batch") == [(0,)]
     assert store.projections.bring_up("bikes")
     assert rows(url, "SELECT count(*), min(y), max(y) FROM ct_rows_bikes") == [

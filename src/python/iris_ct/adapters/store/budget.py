@@ -4,6 +4,13 @@ from __future__ import annotations
 
 # Rows of one transaction: some hundred milliseconds, so that other writers wait no longer.
 CHUNK_ROWS = 20_000
+# IRIS locks the whole table from the 1,001st changed row of a transaction on (LockThreshold).
+IRIS_CHUNK_ROWS = 900
+
+
+def chunk_rows(*, is_iris: bool) -> int:
+    """Give the number of rows that one transaction writes."""
+    return IRIS_CHUNK_ROWS if is_iris else CHUNK_ROWS
 
 
 class Budget:

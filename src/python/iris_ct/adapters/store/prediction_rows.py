@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from iris_ct.adapters.store import tables
-from iris_ct.adapters.store.budget import CHUNK_ROWS, Budget
+from iris_ct.adapters.store.budget import Budget, chunk_rows
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.files import FactFiles
 from iris_ct.adapters.store.row_keys import shortened
@@ -68,7 +68,8 @@ class PredictionRows:
         if not path:
             return
         place = 0
-        for frame in read_chunks(self._files.absolute(path), chunk_rows=CHUNK_ROWS):
+        size = chunk_rows(is_iris=self._database.is_iris)
+        for frame in read_chunks(self._files.absolute(path), chunk_rows=size):
             first, place = place, place + frame.height
             if place <= there:
                 continue

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Float, SmallInteger, String, Text
 
 from iris_ct.adapters.store import tables
-from iris_ct.adapters.store.budget import CHUNK_ROWS, Budget
+from iris_ct.adapters.store.budget import Budget, chunk_rows
 from iris_ct.adapters.store.columns import learned_columns
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.files import FactFiles
@@ -136,7 +136,8 @@ class RowTables:
         table = row_table(specification.name, place.layout)
         changes = RowChanges(self._database, self._files, specification, table, batch)
         done = 0
-        for frame in read_chunks(self._files.absolute(batch.path), chunk_rows=CHUNK_ROWS):
+        size = chunk_rows(is_iris=self._database.is_iris)
+        for frame in read_chunks(self._files.absolute(batch.path), chunk_rows=size):
             first, done = done, done + frame.height
             if done <= place.n_rows:
                 continue
