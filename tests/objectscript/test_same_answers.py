@@ -237,7 +237,7 @@ def test_a_stored_batch_is_predicted_the_same(asked: Asked) -> None:
     assert found["rows"] == 20 * 24 - 1
 
 
-ERRORS: tuple[tuple[Callable[[Instance], object], tuple[object, ...]], ...] = (
+ERRORS: tuple[tuple[Callable[[Instance], object], tuple[str, ...]], ...] = (
     (lambda i: i.rows("Status", "nobody"), ("status", "nobody")),
     (lambda i: i.rows("Drift", "nobody"), ("drift", "nobody")),
     (lambda i: i.rows("History", "nobody"), ("history", "nobody")),
