@@ -1,0 +1,1 @@
+"""The control plane of `ct serve`: what is served where, scaled and rolled out how."""

@@ -1,0 +1,1 @@
+"""Rollouts: when a new model gets more of the requests, and when it is taken back."""

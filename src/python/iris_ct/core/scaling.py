@@ -1,0 +1,1 @@
+"""Autoscaling: how many instances a model should have."""
