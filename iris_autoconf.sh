@@ -80,6 +80,12 @@ END
     IFS='=' read -r _ state running _ <<<"$said"
 }
 
+# refuse_another STEP: a namespace runs one production. Any state but stopped (2) is in the way.
+refuse_another() {
+    [[ $state == 2 || -z $running || $running == "$production" ]] ||
+        fail "$1" "expected $production or none, but $running is in state $state in $namespace. Stop it (iop --stop), or give $production a namespace of its own."
+}
+
 rm -f "$marker"
 : >"$log" || fail "log" "$log cannot be written by user $(id -u): docker compose run --rm prepare"
 
@@ -98,17 +104,21 @@ fi
 status "Call embedded Python" \
     '$select(##class(%SYS.Python).Import("builtins").len("abc")=3:$isobject(##class(%SYS.Python).Import("iris_ct")),1:$system.Status.Error(5001,"Python does not count to three"))' \
     "Does namespace $namespace exist, and does embedded Python run on this machine? docs/deployment.md names known cases."
+# Before anything is made in a namespace that may be somebody else's.
+production_state "Look for another production"
+refuse_another "Look for another production"
+status "Look for another auto-start" "\$select((\$get(^Ens.AutoStart)=\"\")!(\$get(^Ens.AutoStart)=\"$production\"):1,1:\$system.Status.Error(5001,\$get(^Ens.AutoStart)_\" starts with the instance\"))" \
+    "A namespace has one production that starts by itself: give $production one of its own, or call ##class(Ens.Director).SetAutoStart(\"\")."
 status "Load the classes" "\$system.OBJ.LoadDir(\"$code/cls\",\"ck\",.errors,1)"
 step "Load the classes of iop" iop --init --force-local </dev/null
 step "Write the production" iop --migrate "$code/python/settings.py" --force-local </dev/null
-status "Set up tables, roles, tasks and logging" '##class(CT.Setup).Run()'
+status "Set up tables, roles, tasks and logging" '##class(CT.Setup).Run(1)'
 step "Name the default production" iop --default "$production" --force-local </dev/null
 
 production_state "Ask for the production"
+refuse_another "Ask for the production"
 case $state in
     1)
-        [[ $running == "$production" ]] ||
-            fail "Ask for the production" "expected $production or none, but $running runs in $namespace. Stop it: iop --stop"
         # Auto-start was quicker than this script; what the steps above have changed is taken over.
         status "Update the production" '##class(Ens.Director).UpdateProduction()'
         ;;

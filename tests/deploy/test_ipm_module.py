@@ -107,6 +107,12 @@ def test_nothing_but_the_set_up_is_run(module: ET.Element) -> None:
     [invoked] = module.iter("Invoke")
     assert (invoked.get("Class"), invoked.get("Method")) == ("CT.Setup", "Run")
     text = (CLASSES / "CT" / "Setup.cls").read_text()
-    assert re.search(r"^ClassMethod Run\(\) As %Status$", text, re.MULTILINE), (
-        "IPM checks the status of a method that says it returns one"
-    )
+    said = re.search(r"^ClassMethod Run\((.+)\) As %Status$", text, re.MULTILINE)
+    assert said, "IPM checks the status of a method that says it returns one"
+    container, folder = (argument.text for argument in invoked.findall("Arg"))
+    assert [word.split()[0] for word in said[1].split(", ")] == ["container", "folder"]
+    assert container == "0", "the accounts of an instance that is not ours are left alone"
+    copied = {str(each.get("Name")): str(each.get("Target")) for each in module.iter("FileCopy")}
+    for environment in ("dev", "test", "live"):
+        target = copied[f"deploy/default-settings/{environment}.json"]
+        assert target == f"{folder}/{environment}.json"

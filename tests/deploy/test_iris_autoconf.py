@@ -12,6 +12,8 @@ from tests.deploy.iris_stand_in import Instance, make_instance
 CALLS = (
     ("ct --version", "Say the release"),
     ("iris session IRIS -U IRISAPP", "Call embedded Python"),
+    ("iris session IRIS -U IRISAPP", "Look for another production"),
+    ("iris session IRIS -U IRISAPP", "Look for another auto-start"),
     ("iris session IRIS -U IRISAPP", "Load the classes"),
     ("iop --init --force-local", "Load the classes of iop"),
     ("iop --migrate /opt/ct/python/settings.py --force-local", "Write the production"),
@@ -56,7 +58,7 @@ def test_each_session_is_given_one_step_that_is_checked(instance: Instance) -> N
     for call in (
         '##class(%SYS.Python).Import("iris_ct")',
         '$system.OBJ.LoadDir("/opt/ct/cls","ck",.errors,1)',
-        "##class(CT.Setup).Run()",
+        "##class(CT.Setup).Run(1)",
         "##class(Ens.Director).GetProductionStatus(.name,.state)",
         '##class(Ens.Director).StartProduction("CT.Production")',
     ):
@@ -137,11 +139,29 @@ def test_a_troubled_production_is_recovered_first(instance: Instance) -> None:
     assert "StartProduction" in last[1]
 
 
-def test_another_production_is_not_touched(instance: Instance) -> None:
-    instance.running.write_text("1=Demo.Production\n")
+@pytest.mark.parametrize("state", [1, 3, 4, 5])
+def test_another_production_is_not_touched(instance: Instance, state: int) -> None:
+    """Nothing is made in a namespace that is somebody else's, and a troubled one not recovered."""
+    instance.running.write_text(f"{state}=Demo.Production\n")
     said = instance.start()
     assert said.returncode == 1
-    assert "Demo.Production runs in IRISAPP" in said.stdout
+    assert f"Demo.Production is in state {state} in IRISAPP" in said.stdout
+    assert instance.calls == [call for call, _ in CALLS[:3]]
+
+
+def test_another_production_that_is_stopped_is_in_nobodys_way(instance: Instance) -> None:
+    instance.running.write_text("2=Demo.Production\n")
+    assert instance.start().returncode == 0
+
+
+def test_the_auto_start_of_another_production_is_asked_for_before_anything_is_made(
+    instance: Instance,
+) -> None:
+    said = instance.start(FAIL_AT="4", FAIL_AS="status")
+    assert "Look for another auto-start" in said.stdout
+    assert "SetAutoStart" in said.stdout
+    assert "^Ens.AutoStart" in instance.sessions[-1]
+    assert not [line for line in instance.sessions if "LoadDir" in line]
 
 
 def test_an_old_copy_in_the_durable_directory_is_named(instance: Instance) -> None:
@@ -183,7 +203,7 @@ def test_a_script_without_its_checks_would_be_found(tmp_path: Path) -> None:
         "CT_HOME": str(instance.folder / "dur"),
         "ISC_DATA_DIRECTORY": str(instance.folder / "dur/iconfig"),
         "STATE": str(instance.folder / "state"),
-        "FAIL_AT": "3",
+        "FAIL_AT": "5",
         "FAIL_AS": "silence",
     }
     assert run("bash", careless, environment=environment).returncode == 0
