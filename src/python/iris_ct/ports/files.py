@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -82,8 +82,11 @@ class ClaimedFile(Protocol):
 class Inbox(Protocol):
     """Files on their way: claimed or handed over, read, then archived or set aside."""
 
-    def claim_ready(self, *, settle_s: float) -> Sequence[ClaimedFile]:
-        """Claim all complete files, in the order of their names."""
+    def claim_ready(self, *, settle_s: float) -> Iterator[ClaimedFile]:
+        """Claim the complete files in the order of their names, each when the last was taken on.
+
+        At the end `ConfigError` if some could not be claimed.
+        """
         ...
 
     def take_in(self, model: str, path: Path) -> ClaimedFile:

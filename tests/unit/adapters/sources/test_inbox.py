@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from iris_ct.adapters.sources.inbox import Inbox, natural_order
-from iris_ct.core.errors import UnreadableFileError
+from iris_ct.core.errors import ConfigError, UnreadableFileError
 
 
 def drop(inbox: Inbox, name: str, *, age_s: float = 0.0) -> Path:
@@ -44,7 +44,7 @@ def test_a_marker_or_an_old_file_needs_no_second_look(tmp_path: Path) -> None:
     marker = marked.with_name("marked.csv.done")
     marker.touch()
     assert [path for _, _, path in inbox.ready(settle_s=60)] == [marked, old]
-    inbox.claim_ready(settle_s=60)
+    list(inbox.claim_ready(settle_s=60))
     assert not marker.exists()
 
 
@@ -95,11 +95,63 @@ def test_a_claimed_file_is_given_out_once_and_again_after_a_crash(tmp_path: Path
     assert not path.exists()
     assert inbox.exists(claimed.path)
     assert (claimed.model, claimed.source, claimed.kind) == ("bikes", "a.csv", "rows")
-    assert inbox.claim_ready() == []
+    assert list(inbox.claim_ready()) == []
     # A new process does not know whether the message was sent; the path tells its receivers.
     restarted = Inbox(tmp_path)
-    assert restarted.claim_ready() == [claimed]
-    assert restarted.claim_ready() == []
+    assert list(restarted.claim_ready()) == [claimed]
+    assert list(restarted.claim_ready()) == []
+
+
+def test_a_file_that_cannot_be_claimed_keeps_no_other_one_waiting(tmp_path: Path) -> None:
+    """As with a folder of another owner; those behind it come, and none is claimed for nothing."""
+    inbox = Inbox(tmp_path)
+    for model in ("aaa", "bbb", "ccc", "ddd"):
+        path = inbox.folder(model) / "f.csv"
+        path.write_text("a\n1\n")
+        os.utime(path, (0, 0))
+    # Nothing can be claimed to here, whoever asks: root may write in every folder.
+    (tmp_path / "store/incoming").mkdir(parents=True)
+    (tmp_path / "store/incoming/bbb").write_text("in the way")
+    sent = []
+    with pytest.raises(ConfigError) as refused:
+        sent.extend(claimed.model for claimed in inbox.claim_ready())
+    assert sent == ["aaa", "ccc", "ddd"]
+    assert "inbox/bbb/f.csv (Not a directory)" in str(refused.value)
+    assert (tmp_path / "inbox/bbb/f.csv").exists()
+    (tmp_path / "store/incoming/bbb").unlink()
+    assert [claimed.model for claimed in inbox.claim_ready()] == ["bbb"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_cannot_be_read_keeps_no_other_one_waiting(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path)
+    for model in ("aaa", "bbb"):
+        path = inbox.folder(model) / "f.csv"
+        path.write_text("a\n1\n")
+        os.utime(path, (0, 0))
+    (tmp_path / "inbox/aaa").chmod(0)
+    sent = []
+    with pytest.raises(ConfigError, match=r"inbox/aaa \(Permission denied\)"):
+        sent.extend(claimed.model for claimed in inbox.claim_ready())
+    assert sent == ["bbb"]
+
+
+def test_what_its_receiver_failed_on_is_given_out_again_and_the_rest_was_not_claimed(
+    tmp_path: Path,
+) -> None:
+    inbox = Inbox(tmp_path)
+    first, second = drop(inbox, "1.csv", age_s=3600), drop(inbox, "2.csv", age_s=3600)
+
+    def send_all() -> None:
+        for claimed in inbox.claim_ready():
+            raise RuntimeError(claimed.source)
+
+    with pytest.raises(RuntimeError, match=r"1\.csv"):
+        send_all()
+    assert not first.exists()
+    assert second.exists()
+    assert [claimed.source for claimed in inbox.claim_ready()] == ["1.csv", "2.csv"]
+    assert list(inbox.claim_ready()) == []
 
 
 def test_the_same_name_twice_gets_two_paths(tmp_path: Path) -> None:

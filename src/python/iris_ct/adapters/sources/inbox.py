@@ -15,7 +15,6 @@ the same path, by which its receivers know it.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -68,6 +67,8 @@ class Inbox:
     def __init__(self, home: Path) -> None:
         self._home = home.absolute()
         self._looks: dict[Path, tuple[int, int, float]] = {}
+        # Given out and not yet taken on.
+        self._unsent: list[ClaimedFile] = []
         self._recovered = False
 
     def folder(self, model: str, kind: ArrivalKind = "rows") -> Path:
@@ -78,7 +79,11 @@ class Inbox:
         return folder
 
     def ready(
-        self, *, settle_s: float = 1.0, models: Collection[str] | None = None
+        self,
+        *,
+        settle_s: float = 1.0,
+        models: Collection[str] | None = None,
+        refused: list[str] | None = None,
     ) -> list[tuple[str, ArrivalKind, Path]]:
         """List the complete files, by model, rows before labels, in natural order of names.
 
@@ -86,30 +91,74 @@ class Inbox:
         change were the same at an earlier look at least ``settle_s`` ago, or if it was last
         written over a minute ago. Dot files and names of unfinished downloads are passed over:
         to hand a file over at once, write it under such a name and rename it.
+
+        Parameters
+        ----------
+        settle_s : float
+            Seconds between two looks.
+        models : collection of str, optional
+            Whose files; default those of all models.
+        refused : list of str, optional
+            Takes what cannot be read, with the reason; without it that is raised.
+
+        Raises
+        ------
+        OSError
+            If a folder cannot be read.
         """
         complete: list[tuple[str, ArrivalKind, Path]] = []
         seen: set[Path] = set()
         for model, kind, folder in self._folders(models):
-            for path in sorted(_files(folder), key=lambda p: natural_order(p.name)):
-                seen.add(path)
-                if self._is_complete(path, settle_s):
-                    complete.append((model, kind, path))
+            try:
+                for path in sorted(_files(folder), key=lambda p: natural_order(p.name)):
+                    seen.add(path)
+                    if self._is_complete(path, settle_s):
+                        complete.append((model, kind, path))
+            except OSError as error:
+                if refused is None:
+                    raise
+                refused.append(f"{self._relative(folder)} ({error.strerror})")
         self._looks = {path: look for path, look in self._looks.items() if path in seen}
         return complete
 
     def claim_ready(
         self, *, settle_s: float = 1.0, models: Collection[str] | None = None
-    ) -> list[ClaimedFile]:
-        """Claim all complete files; the first call gives those of a crashed host in front."""
-        claimed = [] if self._recovered else self.claimed()
-        self._recovered = True
-        for model, kind, path in self.ready(settle_s=settle_s, models=models):
-            path.with_name(path.name + _DONE).unlink(missing_ok=True)
+    ) -> Iterator[ClaimedFile]:
+        """Claim the complete files, each when the one before it has been taken on.
+
+        In front come those of a crashed host, and what an earlier call gave out while its receiver
+        failed. What cannot be claimed keeps nothing else waiting.
+
+        Raises
+        ------
+        ConfigError
+            At the end, if files or folders could not be claimed; names them all.
+        """
+        if not self._recovered:
+            self._unsent, self._recovered = self.claimed(), True
+        while self._unsent:
+            yield self._unsent[0]
+            del self._unsent[0]
+        refused: list[str] = []
+        for model, kind, path in self.ready(settle_s=settle_s, models=models, refused=refused):
             try:
-                claimed.append(self._claim(model, kind, path))
+                path.with_name(path.name + _DONE).unlink(missing_ok=True)
+                claimed = self._claim(model, kind, path)
             except FileNotFoundError:
                 continue  # Someone took it back, or another host was faster.
-        return claimed
+            except OSError as error:
+                refused.append(f"{self._relative(path)} ({error.strerror})")
+                continue
+            self._unsent.append(claimed)
+            yield claimed
+            self._unsent.remove(claimed)
+        if refused:
+            raise ConfigError(
+                f"Expected to take every file from the inbox, could not take {', '.join(refused)}. "
+                "The user of the production must be able to read the file and to change its folder "
+                "(in containers: docker compose run --rm prepare), and inbox and store must be on "
+                "one file system. All other files were taken."
+            )
 
     def claimed(self) -> list[ClaimedFile]:
         """List the rows and labels on their way, in the order in which they were claimed."""
@@ -193,17 +242,14 @@ class Inbox:
         target = self._incoming(model, kind, path.name)
         # Another program wrote it, perhaps a moment ago.
         sync(path)
+        path.rename(target)
         try:
-            path.rename(target)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            raise ConfigError(
-                f"{path.parent} and {target.parent} lie on different file systems, so a file "
-                "cannot be claimed in one step. Put both below one mount."
-            ) from error
-        sync(target.parent)
-        sync(path.parent)
+            sync(target.parent)
+            sync(path.parent)
+        except OSError:
+            # It is claimed, perhaps not durably: the next look gives it out.
+            self._recovered = False
+            raise
         return ClaimedFile(model, self._relative(target), path.name, kind)
 
     def _incoming(self, model: str, kind: str, name: str) -> Path:

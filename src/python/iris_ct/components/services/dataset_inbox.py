@@ -25,7 +25,10 @@ class DatasetInbox(PollingBusinessService):
         self.parts = bootstrap.parts()
 
     def on_poll(self) -> None:
-        """Claim what is complete, in the order of the files' names."""
+        """Claim and send what is complete, in the order of the files' names.
+
+        What cannot be claimed raises after all others were sent, so that it is logged and alerts.
+        """
         said = self.SettleTime
         settle_s = self.parts.settings.settle_s if said is None else float(said)
         for arrival in self.parts.inbox.claim_ready(settle_s=settle_s):
