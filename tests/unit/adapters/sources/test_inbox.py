@@ -112,7 +112,7 @@ def test_a_file_that_cannot_be_claimed_keeps_no_other_one_waiting(tmp_path: Path
     # Nothing can be claimed to here, whoever asks: root may write in every folder.
     (tmp_path / "store/incoming").mkdir(parents=True)
     (tmp_path / "store/incoming/bbb").write_text("in the way")
-    sent = []
+    sent: list[str] = []
     with pytest.raises(ConfigError) as refused:
         sent.extend(claimed.model for claimed in inbox.claim_ready())
     assert sent == ["aaa", "ccc", "ddd"]
@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_read_keeps_no_other_one_waiting(tmp_path: Path)
         path.write_text("a\n1\n")
         os.utime(path, (0, 0))
     (tmp_path / "inbox/aaa").chmod(0)
-    sent = []
+    sent: list[str] = []
     with pytest.raises(ConfigError, match=r"inbox/aaa \(Permission denied\)"):
         sent.extend(claimed.model for claimed in inbox.claim_ready())
     assert sent == ["bbb"]
