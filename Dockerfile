@@ -69,7 +69,8 @@ COPY merge.cpf /opt/ct/
 COPY src/cls/ /opt/ct/cls/
 COPY src/python/settings.py /opt/ct/python/
 COPY deploy/default-settings/ /opt/ct/default-settings/
-COPY --chmod=0755 iris_autoconf.sh deploy/iris/entrypoint.sh deploy/iris/health.sh /opt/ct/
+COPY --chmod=0755 iris_autoconf.sh deploy/iris/entrypoint.sh deploy/iris/after.sh deploy/iris/health.sh \
+    /opt/ct/
 # A checkout on Windows may have brought other line ends, which neither shell nor IRIS takes.
 RUN sed -i 's/\r$//' /opt/ct/merge.cpf /opt/ct/*.sh /opt/ct/python/settings.py
 
@@ -89,6 +90,6 @@ ENV PATH=/opt/ct/bin:/usr/irissys/bin:$PATH \
 
 USER 51773
 WORKDIR /home/irisowner
-HEALTHCHECK --interval=30s --timeout=25s --start-period=10m --retries=4 CMD ["/opt/ct/health.sh"]
+HEALTHCHECK --interval=30s --timeout=25s --start-period=20m --retries=4 CMD ["/opt/ct/health.sh"]
 ENTRYPOINT ["/tini", "--", "/opt/ct/entrypoint.sh"]
-CMD ["--check-caps", "false", "--after", "/opt/ct/iris_autoconf.sh"]
+CMD ["--check-caps", "false", "--after", "/opt/ct/after.sh"]

@@ -12,6 +12,7 @@ from tests.deploy.files import DEPLOY, program, run
 
 ENTRYPOINT = DEPLOY / "iris" / "entrypoint.sh"
 HEALTH = DEPLOY / "iris" / "health.sh"
+AFTER = DEPLOY / "iris" / "after.sh"
 WITH_SECRETS = DEPLOY / "with_secrets.sh"
 
 
@@ -76,6 +77,19 @@ def test_a_directory_that_cannot_be_made_is_named(home: Path) -> None:
     said = enter(home)
     assert said.returncode == 1
     assert f"{home}/iconfig cannot be written" in said.stdout
+
+
+@pytest.mark.parametrize("code", [0, 1, 137])
+def test_a_start_script_that_fails_does_not_take_the_container_with_it(
+    tmp_path: Path, code: int
+) -> None:
+    """What iris-main does then is not documented; the missing marker keeps it unhealthy."""
+    after = program(tmp_path, "after.sh", AFTER.read_text())
+    program(tmp_path, "iris_autoconf.sh", f"#!/bin/sh\necho the steps\nexit {code}\n")
+    said = run("bash", after)
+    assert said.returncode == 0
+    assert "the steps" in said.stdout
+    assert (f"start-up ended with code {code}" in said.stdout) == (code != 0)
 
 
 @pytest.mark.parametrize(

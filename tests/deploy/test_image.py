@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.deploy.files import BIN, COMPOSE, DOCKERFILE, MERGE, ROOT, run
+from tests.deploy.files import AUTOCONF, BIN, COMPOSE, DOCKERFILE, MERGE, ROOT, run
 from tests.deploy.image_checks import cpf_findings, dockerfile_findings
 
 from iris_ct.doctor.compose_file import filled, variables
@@ -127,6 +127,15 @@ def test_image_and_compose_file_agree() -> None:
     command = re.search(r"^CMD (.+)$", IMAGE, re.MULTILINE)
     assert command is not None
     assert yaml.safe_load(command[1]) == service["command"]
+    assert f"--start-period={service['healthcheck']['start_period']} " in IMAGE
+
+
+def test_the_first_start_has_longer_than_one_of_its_steps() -> None:
+    service = yaml.safe_load(filled(COMPOSE.read_text(), {}))["services"]["iris"]
+    step = re.search(r"CT_STEP_SECONDS:-(\d+)", AUTOCONF.read_text())
+    assert step is not None
+    minutes = str(service["healthcheck"]["start_period"]).removesuffix("m")
+    assert int(minutes) * 60 > int(step[1])
 
 
 def test_the_image_has_no_test_tools_and_the_versions_that_are_tested() -> None:

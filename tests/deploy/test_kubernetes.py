@@ -260,6 +260,13 @@ def test_the_cluster_starts_iris_as_the_compose_file_does() -> None:
     service = read_service("iris")
     assert tuple(pod["args"]) == service.command
     env = {each["name"]: each["value"] for each in pod["env"]}
+    folder, name = env.pop("IRIS_PASSWORD_FILE").rsplit("/", 1)
+    mounts = {each["mountPath"] for each in cluster()["topology"]["data"]["volumeMounts"]}
+    assert folder in mounts
+    assert f"from-literal={name}=" in KUSTOMIZATION.read_text()
+    assert not [path for path in mounts if path.startswith(("/run/secrets", "/var/run"))], (
+        "there Kubernetes mounts the token of the service account"
+    )
     assert env.keys() <= service.environment.keys()
     different = {name for name, said in env.items() if service.environment[name] != said}
     assert different == {"CT_MODELS"}, "there a config map"
