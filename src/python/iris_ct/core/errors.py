@@ -23,6 +23,7 @@
         IntegrityError            a stored fact is not what its digest says
       TransientError              try again later
         StoreUnavailableError
+        JournalFullError          predictions wait to be logged, and no more may
         SourceUnavailableError    the database of a declared table does not answer
         RegistryUnavailableError
 
@@ -114,6 +115,10 @@ class TransientError(CTError):
 
 class StoreUnavailableError(TransientError):
     """The database does not answer."""
+
+
+class JournalFullError(TransientError):
+    """The queue of predictions that wait to be logged takes no more."""
 
 
 class SourceUnavailableError(TransientError):

@@ -1,0 +1,432 @@
+"""The durable queue of predictions: append-only segments, written before the answers go out.
+
+A segment is a file ``<microseconds>-<token>.journal``: a head of eight bytes, then records. A
+record is its length and its CRC-32 (each 32 bits, little endian) and the record as msgpack. One
+``append`` is one ``write``: what it has written survives the end of the process, however that
+ends. A thread syncs to the disk every ``sync_s`` seconds: a loss of power can take that much.
+
+A segment is closed by the mark `END`. Whoever folds the queue may write it, also into the segment
+of a process that lives or of one that was killed: both sides hold the file's lock (``flock``)
+while they write, and a writer that finds its segment longer than it left it begins another one.
+
+Light on purpose: nothing but the standard library, msgspec and NumPy is imported.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import struct
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+
+from iris_ct.adapters.durable import sync, write_whole
+from iris_ct.core.errors import JournalFullError, StoreError
+from iris_ct.core.scoring.record import Record, Segment, SegmentContent
+
+HEAD = b"CTJRNL1\n"
+END = struct.pack("<II", 0, 0xE4D0E4D0)
+
+MAX_BYTES = 256 << 20
+"""Bytes of all segments beyond which nothing is taken: some ten million keyless rows."""
+SEGMENT_BYTES = 16 << 20
+SYNC_S = 1.0
+
+_SUFFIX = ".journal"
+_PLAN = ".fold"
+_SET_ASIDE = "set-aside"
+_FRAME = struct.Struct("<II")
+# How long a count of the other writers' bytes is believed.
+_COUNT_S = 1.0
+# A full queue is looked at again not more often than this.
+_FULL_S = 0.05
+# How often an idle thread looks whether its writer is still used.
+_LOOK_S = 60.0
+
+
+def journal_dir(home: Path) -> Path:
+    """Give where the queue of a home lies."""
+    return home / "serving" / "journal"
+
+
+class JournalWriter:
+    """One writer; owned by whoever answers, used by any number of its threads.
+
+    Parameters
+    ----------
+    directory : Path
+        Where all segments lie; made if it is not there.
+    max_bytes : int
+        Bytes of the segments of all writers beyond which `append` refuses. The others' bytes are
+        counted once a second, so that the limit may be passed by what they write in that time.
+    segment_bytes : int
+        A segment that has reached this size is closed and another one begun.
+    sync_s : float
+        Seconds between two syncs to the disk; 0 syncs within every `append`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        max_bytes: int = MAX_BYTES,
+        segment_bytes: int = SEGMENT_BYTES,
+        sync_s: float = SYNC_S,
+    ) -> None:
+        self.directory = directory
+        self._max_bytes = max_bytes
+        self._segment_bytes = segment_bytes
+        self._sync_s = sync_s
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._thread_lock = threading.Lock()
+        self._descriptor = -1
+        self._size = 0
+        self._ended: list[int] = []
+        self._others = 0
+        self._counted_at = -_COUNT_S
+        self._dirty = threading.Event()
+        self._syncer: threading.Thread | None = None
+        _forget_in_forks(self)
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Write records, all or none.
+
+        Raises
+        ------
+        JournalFullError
+            If the segments together hold too much, or the disk takes no more. Nothing was
+            written then.
+        """
+        parts = []
+        for record in records:
+            payload = self._encode(record)
+            parts.append(_FRAME.pack(len(payload), crc32(payload)))
+            parts.append(payload)
+        if parts:
+            block = b"".join(parts)
+            with self._thread_lock:
+                self._admit(len(block))
+                self._write(block)
+
+    def close(self) -> None:
+        """Close the segment and sync it; the next `append` begins another one."""
+        with self._thread_lock:
+            if self._descriptor >= 0:
+                with _locked(self._descriptor):
+                    if self._is_mine():
+                        self._end()
+        self.sync()
+
+    def _admit(self, n_bytes: int) -> None:
+        """Count the queue, if that is due, and refuse what does not fit."""
+        now = time.monotonic()
+        if now - self._counted_at >= _COUNT_S:
+            self._count(now)
+        if self._others + self._size + n_bytes <= self._max_bytes:
+            return
+        if now - self._counted_at >= _FULL_S:
+            self._count(now)
+        if self._others + self._size + n_bytes > self._max_bytes:
+            raise JournalFullError(
+                f"The journal of predictions in {self.directory} holds "
+                f"{self._others + self._size:,} of at most {self._max_bytes:,} bytes, so the "
+                "request was not answered and nothing was lost. Start the production or 'ct "
+                "serve', which fold the journal into the log of predictions; if one runs, see "
+                "its log why it does not."
+            )
+
+    def _count(self, now: float) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self._descriptor >= 0 and os.fstat(self._descriptor).st_nlink == 0:
+            self._leave()
+        total = sum(size for _, size in _sizes(self.directory))
+        self._others = max(0, total - self._size)
+        self._counted_at = now
+
+    def _write(self, block: bytes) -> None:
+        while True:
+            if self._descriptor < 0:
+                self._begin()
+            with _locked(self._descriptor):
+                if self._is_mine():
+                    self._put(block)
+                    return
+            # Somebody has sealed it, and is folding it or has done so.
+            self._leave()
+            self._counted_at = -_COUNT_S
+
+    def _put(self, block: bytes) -> None:
+        try:
+            written = os.write(self._descriptor, block)
+        except OSError as error:
+            raise self._refused(error.strerror or type(error).__name__) from error
+        if written < len(block):
+            os.ftruncate(self._descriptor, self._size)
+            raise self._refused("it took a part of what was written")
+        self._size += written
+        if self._size >= self._segment_bytes:
+            self._others += self._size
+            self._end()
+        if self._sync_s == 0:
+            self._sync_files()
+        else:
+            self._sync_later()
+
+    def _end(self) -> None:
+        """Close the segment; its file stays open until it is synced."""
+        # Without the mark, on a full disk, whoever folds it writes it.
+        with suppress(OSError):
+            os.write(self._descriptor, END)
+        self._ended.append(self._descriptor)
+        self._descriptor, self._size = -1, 0
+
+    def _refused(self, reason: str) -> JournalFullError:
+        return JournalFullError(
+            f"The disk refused the journal of predictions in {self.directory}: {reason}. The "
+            "request was not answered. See whether the disk is full, mounted and writable."
+        )
+
+    def _begin(self) -> None:
+        name = f"{time.time_ns() // 1000:016d}-{secrets.token_hex(6)}{_SUFFIX}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self.directory / name, flags, 0o640)
+            with _locked(self._descriptor):
+                if self._is_mine():
+                    os.write(self._descriptor, HEAD)
+        except OSError as error:
+            self._leave()
+            raise self._refused(error.strerror or type(error).__name__) from error
+        self._size = len(HEAD)
+
+    def _leave(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor, self._size = -1, 0
+
+    def _is_mine(self) -> bool:
+        """Tell whether nobody has sealed the segment; its lock must be held."""
+        return os.fstat(self._descriptor).st_size == self._size
+
+    def _sync_later(self) -> None:
+        if self._dirty.is_set():
+            return
+        self._dirty.set()
+        if self._syncer is None or not self._syncer.is_alive():
+            self._syncer = threading.Thread(
+                target=_sync_now_and_then,
+                args=(weakref.ref(self), self._sync_s, self._dirty),
+                name="journal-sync",
+                daemon=True,
+            )
+            self._syncer.start()
+
+    def sync(self) -> None:
+        """Sync what was written to the disk; a writer does so itself every ``sync_s`` seconds."""
+        self._dirty.clear()
+        with self._thread_lock:
+            ended, self._ended = self._ended, []
+            # A second descriptor, so that nobody who appends waits for the disk.
+            current = [os.dup(self._descriptor)] if self._descriptor >= 0 else []
+        self._sync_and_close(ended + current)
+
+    def _sync_files(self) -> None:
+        ended, self._ended = self._ended, []
+        self._sync_and_close(ended)
+        if self._descriptor >= 0:
+            os.fdatasync(self._descriptor)
+
+    def _sync_and_close(self, descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+        if descriptors:
+            sync(self.directory)
+
+    def _forget(self) -> None:
+        """Drop, in a forked child, the segment and its lock, which are the parent's."""
+        for descriptor in self._ended:
+            os.close(descriptor)
+        self._leave()
+        self._ended = []
+        self._thread_lock = threading.Lock()
+        self._dirty, self._syncer = threading.Event(), None
+
+
+class FolderJournal:
+    """`ports.Journal`: the segments of all writers of one directory.
+
+    Parameters
+    ----------
+    directory : Path
+        Where they lie; need not be there.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._decode = msgspec.msgpack.Decoder(Record).decode
+
+    @contextmanager
+    def folding(self) -> Iterator[None]:
+        """Be the only one who folds; waits for another one to end."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self.directory / ".folding", flags, 0o640)
+        try:
+            with _locked(descriptor):
+                yield
+        finally:
+            os.close(descriptor)
+
+    def segments(self) -> list[Segment]:
+        """List what waits, oldest first."""
+        return [
+            Segment(name, size, int(name.partition("-")[0]))
+            for name, size in sorted(_sizes(self.directory))
+        ]
+
+    def begun(self) -> dict[str, list[str]]:
+        """Give the folds that were begun and not finished: segment names by the fold's id."""
+        plans = sorted(self.directory.glob(f"*{_PLAN}")) if self.directory.is_dir() else []
+        return {path.stem: json.loads(path.read_bytes()) for path in plans}
+
+    def begin(self, names: Sequence[str]) -> str:
+        """Seal segments, so that nothing is added to them, and plan to fold them; give an id."""
+        for name in names:
+            self._seal(name)
+        fold_id = secrets.token_hex(8)
+        with write_whole(self.directory / f"{fold_id}{_PLAN}") as file:
+            file.write(json.dumps(list(names)).encode())
+        return fold_id
+
+    def read(self, name: str) -> SegmentContent | None:
+        """Read a segment; None if it is gone.
+
+        Raises
+        ------
+        StoreError
+            If it is no segment.
+        """
+        try:
+            content = (self.directory / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        if not content.startswith(HEAD):
+            if HEAD.startswith(content.removesuffix(END)):
+                return SegmentContent([], len(content), 0)
+            raise StoreError(
+                f"{self.directory / name} is no journal of predictions of this release: it "
+                f"begins otherwise than {HEAD!r}. Move it away, or use the release that wrote it."
+            )
+        return self._parse(memoryview(content))
+
+    def finish(self, fold_id: str, *, kept: Sequence[str] = ()) -> None:
+        """Remove the segments of a fold, then its plan; ``kept`` ones are set aside instead."""
+        plan = self.directory / f"{fold_id}{_PLAN}"
+        for name in json.loads(plan.read_bytes()):
+            if name in kept:
+                aside = self.directory / _SET_ASIDE
+                aside.mkdir(exist_ok=True)
+                with suppress(FileNotFoundError):
+                    (self.directory / name).rename(aside / name)
+            else:
+                (self.directory / name).unlink(missing_ok=True)
+        # Should the power fail now, removed segments may be there again: their plan must be too.
+        sync(self.directory)
+        plan.unlink()
+
+    def _seal(self, name: str) -> None:
+        try:
+            descriptor = os.open(self.directory / name, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            with _locked(descriptor):
+                size = os.fstat(descriptor).st_size
+                if size < len(END) or os.pread(descriptor, len(END), size - len(END)) != END:
+                    os.write(descriptor, END)
+        finally:
+            os.close(descriptor)
+
+    def _parse(self, content: memoryview) -> SegmentContent:
+        records: list[Record] = []
+        at, damaged, last = len(HEAD), 0, len(content)
+        if content[-len(END) :] == END:
+            last -= len(END)
+        while at + _FRAME.size <= last:
+            length, checksum = _FRAME.unpack_from(content, at)
+            end = at + _FRAME.size + length
+            if length == 0 or end > last:
+                break
+            payload = content[at + _FRAME.size : end]
+            record = self._record(payload) if crc32(payload) == checksum else None
+            if record is None:
+                damaged += _FRAME.size + length
+            else:
+                records.append(record)
+            at = end
+        return SegmentContent(records, last - at, damaged)
+
+    def _record(self, payload: memoryview) -> Record | None:
+        try:
+            return self._decode(payload)
+        except msgspec.DecodeError:
+            return None
+
+
+def _sizes(directory: Path) -> list[tuple[str, int]]:
+    """Give names and sizes of all segments; one may go while we look."""
+    found = []
+    with suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.endswith(_SUFFIX):
+                with suppress(FileNotFoundError):
+                    found.append((entry.name, entry.stat().st_size))
+    return found
+
+
+@contextmanager
+def _locked(descriptor: int) -> Iterator[None]:
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _sync_now_and_then(
+    writer: weakref.ref[JournalWriter], period_s: float, dirty: threading.Event
+) -> None:
+    """Sync a writer's segments while there is something to sync, for as long as it lives."""
+    while True:
+        if dirty.wait(_LOOK_S):
+            time.sleep(period_s)
+        alive = writer()
+        if alive is None:
+            return
+        if dirty.is_set():
+            alive.sync()
+        del alive
+
+
+def _forget_in_forks(writer: JournalWriter) -> None:
+    held = weakref.ref(writer)
+
+    def forget() -> None:
+        alive = held()
+        if alive is not None:
+            alive._forget()
+
+    os.register_at_fork(after_in_child=forget)

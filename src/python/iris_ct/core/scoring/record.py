@@ -1,0 +1,173 @@
+"""What one answered request leaves behind for the log of predictions: values, no inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+_FLOATS = np.dtype("<f8")
+
+
+class Predicted(Protocol):
+    """What a model gave, as far as the log needs it; `core.scoring` has it as ``Outputs``."""
+
+    @property
+    def prediction(self) -> NDArray[np.float64] | Sequence[str]:
+        """Numbers for regression, else class labels."""
+
+    @property
+    def probabilities(self) -> NDArray[np.float64] | None:
+        """Shape (n, n_classes), in the order of `classes`."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The class labels; none for regression."""
+
+    @property
+    def keys(self) -> Sequence[str | None] | None:
+        """The rows' keys, None where none were said."""
+
+
+class Record(msgspec.Struct, array_like=True, frozen=True):
+    """The predictions of one request; its rows are numbered from 0 by their place.
+
+    Attributes
+    ----------
+    puid : str
+        Names the request: what its answer carries and feedback says again.
+    service, branch : str
+        Which service answered and which of its branches; both empty where none did, as for a
+        prediction asked for in SQL or on the command line.
+    model : str
+        Name of the model.
+    version : int
+        Its version.
+    at_us : int
+        When it was predicted, microseconds since 1970 in UTC.
+    keys : list of str or None
+        Keys of the rows as the store spells them; None if the request said none.
+    prediction : bytes or list of str
+        Regression: float64 numbers, little endian. Else one label a row.
+    probabilities : bytes
+        Float64 numbers, little endian, row by row, ``classes`` of them a row; empty for
+        regression.
+    classes : list of str
+        The class labels; empty for regression.
+    shadow : bool
+        Whether nobody was given this answer.
+    once : bool
+        Whether this request may have been recorded before, so that the log must look.
+    """
+
+    puid: str
+    service: str
+    branch: str
+    model: str
+    version: int
+    at_us: int
+    keys: list[str | None] | None
+    prediction: bytes | list[str]
+    probabilities: bytes = b""
+    classes: list[str] = []
+    shadow: bool = False
+    once: bool = False
+
+    @property
+    def n_rows(self) -> int:
+        """Number of predicted rows."""
+        said = self.prediction
+        return len(said) // _FLOATS.itemsize if isinstance(said, bytes) else len(said)
+
+    def numbers(self) -> NDArray[np.float64]:
+        """Give the predictions of a regression, shape (n_rows,)."""
+        if not isinstance(self.prediction, bytes):
+            raise TypeError(f"request {self.puid}: expected numbers, found labels")
+        return np.frombuffer(self.prediction, _FLOATS)
+
+    def shares(self) -> NDArray[np.float64]:
+        """Give the probabilities, shape (n_rows, n_classes)."""
+        return np.frombuffer(self.probabilities, _FLOATS).reshape(self.n_rows, -1)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One file of the queue.
+
+    Attributes
+    ----------
+    name : str
+        Unique for all times.
+    size_bytes : int
+        Its size when it was looked at.
+    made_at_us : int
+        When it was begun, microseconds since 1970 in UTC.
+    """
+
+    name: str
+    size_bytes: int
+    made_at_us: int
+
+
+@dataclass(frozen=True)
+class SegmentContent:
+    """What a segment holds.
+
+    Attributes
+    ----------
+    records : list of Record
+        All that are whole, in the order in which they were written.
+    torn_bytes : int
+        Bytes at its end that are no whole record: a write that broke off, never answered.
+    damaged_bytes : int
+        Bytes of records that were whole and are not what their checksum says.
+    """
+
+    records: list[Record]
+    torn_bytes: int
+    damaged_bytes: int
+
+
+def record_of(
+    outputs: Predicted,
+    *,
+    puid: str,
+    model: str,
+    version: int,
+    at_us: int,
+    service: str = "",
+    branch: str = "",
+    shadow: bool = False,
+    once: bool = False,
+) -> Record:
+    """Keep what a model gave; see `Record` for the parameters.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> out = SimpleNamespace(
+    ...     prediction=np.array([2.5]), probabilities=None, classes=(), keys=["k1"]
+    ... )
+    >>> kept = record_of(out, puid="a", model="m", version=1, at_us=0)
+    >>> kept.n_rows, kept.numbers().tolist(), kept.keys
+    (1, [2.5], ['k1'])
+    """
+    said, shares, keys = outputs.prediction, outputs.probabilities, outputs.keys
+    return Record(
+        puid,
+        service,
+        branch,
+        model,
+        version,
+        at_us,
+        None if keys is None else list(keys),
+        said.astype(_FLOATS, copy=False).tobytes() if isinstance(said, np.ndarray) else list(said),
+        b"" if shares is None else shares.astype(_FLOATS, copy=False).tobytes(),
+        [] if shares is None else list(outputs.classes),
+        shadow,
+        once,
+    )
