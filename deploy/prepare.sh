@@ -32,17 +32,18 @@ directory() {
     own "$dur/$1" "$2" "$3"
 }
 
-# For IRIS alone; what another user wrote there before (a host outside containers) goes to it too.
-for_iris() {
-    if [ -d "$dur/$1" ] && [ "$(stat -c %u "$dur/$1")" != "$iris" ]; then
-        chown -R "$iris:$iris" "$dur/$1" || fail "cannot give $dur/$1 to user $iris"
+# of_one_user PATH USER MODE: with all that is in it, whoever wrote that (a restore, or a host
+# outside containers). Looked for first: nothing is changed below a directory that is in order.
+of_one_user() {
+    if [ -d "$dur/$1" ] && [ -n "$(find "$dur/$1" ! -user "$2" | head -n 1)" ]; then
+        chown -hR "$2:$2" "$dur/$1" || fail "cannot give what is in $dur/$1 to user $2"
     fi
-    directory "$1" "$iris:$iris" 0755
+    directory "$1" "$2:$2" "$3"
 }
 
-# For the person, who puts files there, and for IRIS, which takes them away.
+# shared PATH MODE: for the person, who puts files there, and for IRIS, which takes them away.
 shared() {
-    directory "$1" "$person:$iris" 2775
+    directory "$1" "$person:$iris" "$2"
 }
 
 # random LENGTH: hexadecimal digits, 4 bits each
@@ -81,18 +82,24 @@ umask 077
 # Sticky: whoever may write here moves or removes only what is theirs.
 own "$dur" "$person:$iris" u+rwx,g+rwx,o+x,+t
 
-for place in iconfig archive quarantine store artifacts log; do for_iris "$place"; done
-shared models
-shared inbox
+# Rows of people may be in them: nothing for other accounts of this machine. Logs have none.
+for place in iconfig archive quarantine store artifacts; do of_one_user "$place" "$iris" 0750; done
+of_one_user log "$iris" 0755
+shared models 2775
+shared inbox 2770
 for file in "$dur"/models/*.toml; do
-    if [ -e "$file" ]; then shared "inbox/$(basename "$file" .toml)"; fi
+    if [ -e "$file" ]; then
+        model=$(basename "$file" .toml)
+        shared "inbox/$model" 2770
+        shared "inbox/$model/labels" 2770
+    fi
 done
 
 [ -d "$dur/sandbox" ] || directory sandbox "$person:$iris" 0775
 directory sandbox/mlflow "$iris:$iris" 0755
-directory sandbox/mlflow/postgres "$postgres:$postgres" 0700
-directory sandbox/mlflow/s3 "$storage:$storage" 0700
-directory sandbox/mlflow/rustfs "$storage:$storage" 0700
+of_one_user sandbox/mlflow/postgres "$postgres" 0700
+of_one_user sandbox/mlflow/s3 "$storage" 0700
+of_one_user sandbox/mlflow/rustfs "$storage" 0700
 
 directory secrets 0:0 0711
 directory secrets/iris "$iris:$iris" 0700

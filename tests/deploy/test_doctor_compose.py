@@ -108,6 +108,20 @@ def test_a_prepared_home_is_well(project: Path) -> None:
     assert checks["dur"]["state"] == checks["secrets"]["state"] == "ok"
 
 
+class CloseMachine(HealthyMachine):
+    """A machine whose user may look into nothing that is the containers'."""
+
+    def owned(self, path: Path) -> Owned | None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+
+def test_what_this_user_may_not_see_is_no_failure(project: Path) -> None:
+    """Directories with rows are closed to others; that is as it should be."""
+    checks = look(project, CloseMachine())
+    assert checks["dur"]["state"] == checks["secrets"]["state"] == "ok"
+    assert "may not look" in checks["secrets"]["text"]
+
+
 def test_without_env_it_says_what_to_copy(project: Path) -> None:
     (project / ".env").unlink()
     assert look(project)["env"] == {

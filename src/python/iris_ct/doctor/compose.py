@@ -15,7 +15,7 @@ from typing import Any
 
 from iris_ct.doctor import compose_file
 from iris_ct.doctor.finding import Finding, examine
-from iris_ct.doctor.machine import Machine
+from iris_ct.doctor.machine import Machine, Owned
 
 # User of the processes in each container that keeps something: deploy/prepare.sh.
 IRIS_UID, POSTGRES_UID, STORAGE_UID, MLFLOW_UID = 51773, 999, 10001, 10002
@@ -176,7 +176,7 @@ class _Project:
         wrong = [
             f"dur/{name} belongs to user {owned.uid}, expected {uid}"
             for name, uid in OWNED.items()
-            if (owned := self.machine.owned(home / name)) is not None and owned.uid != uid
+            if (owned := self._seen(home / name)) is not None and owned.uid != uid
         ]
         if wrong:
             return Finding(
@@ -187,6 +187,13 @@ class _Project:
                 "that uses them outside containers (ct down)",
             )
         return self._iconfig(home / "iconfig")
+
+    def _seen(self, path: Path) -> Owned | None:
+        """Look at a path; None also where this user may not, as in what is the containers' own."""
+        try:
+            return self.machine.owned(path)
+        except PermissionError:
+            return None
 
     def disk(self) -> Finding:
         home = self.folder / "dur"
@@ -218,7 +225,11 @@ class _Project:
 
     def secrets(self) -> Finding:
         home = self.folder / "dur" / "secrets"
-        if self.machine.owned(home) is None:
+        try:
+            there = self.machine.owned(home)
+        except PermissionError:
+            return Finding("secrets", "ok", f"{home}: this user may not look; root sees all")
+        if there is None:
             return Finding("secrets", "ok", "the first start makes them in dur/secrets")
         wrong, unseen = [], False
         for service, (uid, names) in SECRETS.items():
