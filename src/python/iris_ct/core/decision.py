@@ -10,7 +10,15 @@ from typing import Any, Literal
 from iris_ct.core.canonical import canonical_json, digest
 
 DecisionKind = Literal[
-    "specification", "ingest", "retrain", "window", "gate", "promotion", "rollback", "appointment"
+    "specification",
+    "ingest",
+    "retrain",
+    "window",
+    "gate",
+    "promotion",
+    "rollback",
+    "appointment",
+    "rollout",
 ]
 
 

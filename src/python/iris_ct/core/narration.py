@@ -17,6 +17,7 @@ _TITLES = {
     "promotion": "Promotion",
     "rollback": "Rollback",
     "appointment": "Appointment",
+    "rollout": "Rollout",
 }
 
 
