@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -184,7 +184,7 @@ KINDS: dict[type[msgspec.Struct], int] = {
 }
 _pack = msgspec.msgpack.Encoder().encode
 _pack_json = msgspec.json.Encoder().encode
-_unpack: dict[int, Callable[[bytes], Any]] = {
+_unpack: Mapping[int, Callable[[bytes], Any]] = {
     kind: msgspec.msgpack.Decoder(message).decode for message, kind in KINDS.items()
 } | {kind | JSON: msgspec.json.Decoder(message).decode for message, kind in KINDS.items()}
 
