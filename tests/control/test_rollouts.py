@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from math import inf
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from iris_ct.core.rollout import RolloutPolicy, parse_stages
 
 POLICY = RolloutPolicy(stages=parse_stages("shadow,0.1,0.5"), min_requests=50, min_stage_s=10.0)
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
-BOUNDS = (0.01, 0.1, inf)
+BOUNDS = (0.01, 0.1)
 
 
 def counts(stable: int, candidate: int, *, errors: int = 0, slow: int = 0) -> dict[str, Counts]:

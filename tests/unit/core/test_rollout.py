@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -92,7 +90,7 @@ def test_nothing_seen_bounds_nothing() -> None:
 
 
 def test_slow_is_what_the_stable_model_rarely_is() -> None:
-    bounds = (0.001, 0.01, 0.1, inf)
+    bounds = (0.001, 0.01, 0.1)
     assert slow_limit(bounds, (50, 49, 1, 0)) == 0.01
     assert slow_limit(bounds, (50, 40, 10, 0)) == 0.1
     assert slow_limit(bounds, (0, 0, 0, 9)) is None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 
 @dataclass(frozen=True)
@@ -16,14 +16,14 @@ class Counts:
     requests, errors : int
         All answers; those that were a failure of the model, time-outs among them.
     bounds_s : tuple of float
-        Upper ends of the latency buckets, growing; the last one is infinite.
+        Upper ends of the latency buckets, growing.
     buckets : tuple of int
-        Answers in each bucket, not cumulated.
+        Answers in each bucket, not cumulated, and those above the last bound.
     """
 
     requests: int = 0
     errors: int = 0
-    bounds_s: tuple[float, ...] = (inf,)
+    bounds_s: tuple[float, ...] = ()
     buckets: tuple[int, ...] = (0,)
 
     def since(self, before: Counts) -> Counts:
@@ -42,11 +42,7 @@ class Counts:
         """Count the answers above a limit that is the end of a bucket; None: none."""
         if limit_s is None:
             return 0
-        return sum(
-            count
-            for bound, count in zip(self.bounds_s, self.buckets, strict=True)
-            if bound > limit_s
-        )
+        return sum(self.buckets[bisect_right(self.bounds_s, limit_s) :])
 
 
 @dataclass(frozen=True)

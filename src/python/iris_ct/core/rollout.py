@@ -213,22 +213,22 @@ def slow_limit(bounds_s: Sequence[float], counts: Sequence[int]) -> float | None
     Parameters
     ----------
     bounds_s : sequence of float
-        Upper ends of the histogram's buckets, growing, the last one infinite.
+        Upper ends of the histogram's buckets, growing.
     counts : sequence of int
-        Answers in each bucket, not cumulated.
+        Answers in each bucket, not cumulated, and those above the last bound.
 
     Returns
     -------
     float or None
-        One of ``bounds_s``; None if there are no answers, or that bucket has no end.
+        One of ``bounds_s``; None if there are no answers, or it lies above the last bound.
     """
     total, seen = sum(counts), 0
     if total == 0:
         return None
-    for bound, count in zip(bounds_s, counts, strict=True):
+    for bound, count in zip(bounds_s, counts, strict=False):
         seen += count
         if seen >= _SLOW_QUANTILE * total:
-            return None if bound == inf else bound
+            return bound
     return None
 
 
