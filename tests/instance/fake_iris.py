@@ -64,11 +64,15 @@ class FakeIris:
     events: list[Sequence[Any]] = field(default_factory=list)
     bodies: dict[int, NativeObject] = field(default_factory=dict)
     user: str = "Ada"
+    open_transactions: int = 0
     asked: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
 
     @property
     def sql(self) -> FakeIris:
         return self
+
+    def tlevel(self) -> int:
+        return self.open_transactions
 
     def cls(self, name: str) -> _Class:
         return _Class(self, name)

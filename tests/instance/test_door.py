@@ -71,6 +71,16 @@ def test_each_call_is_a_session_of_its_own() -> None:
     assert service.got == [WISH, WISH]
 
 
+def test_a_client_with_an_open_transaction_is_refused_in_one_sentence() -> None:
+    """Its locks would stop the items whose reply it waits for."""
+    service, iris = Service(lambda _message: DECIDED), FakeIris(open_transactions=1)
+    with pytest.raises(StoreError, match=r"found one, which .* COMMIT or ROLLBACK"):
+        door(service, iris).call(WISH)
+    assert service.got == []
+    iris.open_transactions = 0
+    assert door(service, iris).call(WISH) == (DECIDED, 40)
+
+
 def test_what_an_item_said_is_told_without_what_each_hop_put_in_front() -> None:
     def refuse(_message: Any) -> Any:
         raise RuntimeError(

@@ -25,6 +25,7 @@ FACTS = {
     "sql.prepare": "5",
     "execute": "5",
     "cls": "5",
+    "tlevel": "5",
     "IOP.Director.dispatchCreateBusinessService": "7.6, iop: cls/IOP/Director.cls",
     "IOP.Message._New": "iop: messages/serialization.py",
     "IOP.Director.StatusProduction": "iop: runtime/director.py",
@@ -81,6 +82,7 @@ class IrisModule(types.ModuleType):
                 "sql": Known("sql.", {"prepare": self._prepare}),
                 "execute": _execute,
                 "cls": self._class,
+                "tlevel": lambda: 0,
             },
         )
 

@@ -76,8 +76,14 @@ class InstanceDoor:
         Raises
         ------
         StoreError
-            If the production does not run, or an item failed.
+            If the production does not run, an item failed, or this process has an open
+            transaction: the items would wait for what it has locked, and it for them.
         """
+        if self._iris.tlevel() > 0:
+            raise StoreError(
+                "Expected a connection without an open transaction, found one, which the production "
+                "would wait for: COMMIT or ROLLBACK, or switch autocommit on, and call again."
+            )
         if self._service is None:
             self._service = self._attempt(lambda: self._create_service(DOOR))
         handle = self._service.iris_handle

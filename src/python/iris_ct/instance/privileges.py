@@ -22,8 +22,9 @@ _WRITTEN_BY_READERS = (
     tables.decision,
     tables.audit_event,
 )
-# IRIS' own tables, from which is read what is under way.
-_MESSAGES = ("Ens.MessageHeader", "Ens_Util.Log")
+# IRIS' own tables: what is under way, and why something failed. The log has lines of all
+# productions of the namespace, so it is not for readers.
+_MESSAGES, _LOG = "Ens.MessageHeader", "Ens_Util.Log"
 
 
 def grants(reader: str, operator: str) -> str:
@@ -46,8 +47,8 @@ def _procedures(reader: str, operator: str) -> Iterator[str]:
 def _tables(reader: str, operator: str) -> Iterator[str]:
     for view in VIEWS:
         yield f"GRANT SELECT ON {view.address('iris')} TO {reader}"
-    for name in _MESSAGES:
-        yield f"GRANT SELECT ON {name} TO {reader}"
+    yield f"GRANT SELECT ON {_MESSAGES} TO {reader}"
+    yield f"GRANT SELECT ON {_LOG} TO {operator}"
     # One by one: the tables with projected rows, which hold customers' data, are in that schema too.
     for name in tables.metadata.tables:
         yield f"GRANT SELECT ON {STORE}.{name} TO {reader}"
