@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from tests.docs.models_reference import PAGE, reference, written
 
-from iris_ct.core.dataset.columns import FALSE, MISSING, TRUE
+from iris_ct.core.dataset.spelling import FALSE, MISSING, TRUE
 from iris_ct.core.dataset.issues import MEANINGS, Code
 from iris_ct.core.specification import Feature, Specification, parse_specification
 

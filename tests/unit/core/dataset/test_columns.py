@@ -4,7 +4,6 @@ import polars as pl
 import pytest
 
 from iris_ct.core.dataset.columns import (
-    MISSING,
     Reading,
     as_text,
     read_booleans,

@@ -13,17 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from iris_ct.core.dataset.issues import NOT_A_NUMBER, NOT_BOOLEAN, NOT_FINITE, Code
-
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-"""Texts that stand for a missing value, in every column; compared exactly."""
-
-TRUE = ("true", "t", "yes", "y", "1")
-FALSE = ("false", "f", "no", "n", "0")
-
-# Beyond it a float64 no longer tells neighbouring integers apart.
-_EXACT_INTEGER = 2.0**53
-
-_WHOLE_NUMBER = r"^(-?(?:0|[1-9][0-9]*))\.0+$"
+from iris_ct.core.dataset.spelling import EXACT_INTEGER, FALSE, MISSING, TRUE, WHOLE_NUMBER
 
 
 @dataclass(frozen=True)
@@ -157,13 +147,13 @@ def as_text(given: pl.Series) -> pl.Series:
     if not given.dtype.is_float():
         return given if given.dtype == pl.String else given.cast(pl.String)
     plain = given.fill_nan(None)
-    whole = (plain == plain.floor()) & (plain.abs() < _EXACT_INTEGER)
+    whole = (plain == plain.floor()) & (plain.abs() < EXACT_INTEGER)
     integers = plain.set(~whole.fill_null(value=False), None).cast(pl.Int64)
     return pl.select(pl.coalesce(integers.cast(pl.String), plain.cast(pl.String))).to_series()
 
 
 def _canonical(texts: pl.Series) -> pl.Series:
     """Give each distinct text its one spelling; null where it stands for a missing value."""
-    spelled = texts.str.replace(_WHOLE_NUMBER, "${1}")
+    spelled = texts.str.replace(f"^{WHOLE_NUMBER}$", "${1}")
     spelled = spelled.replace(["-0", "True", "False"], ["0", "true", "false"])
     return spelled.set(spelled.is_in(MISSING), None)

@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from iris_ct.core.dataset.columns import MISSING, Reading, is_text
+from iris_ct.core.dataset.columns import Reading, is_text
 from iris_ct.core.dataset.issues import NOT_A_TIME
+from iris_ct.core.dataset.spelling import MISSING
 
 STORED_TIME = pl.Datetime("us", "UTC")
 """How a time is stored: microseconds since 1970, UTC."""
