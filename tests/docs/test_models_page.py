@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 from tests.docs.models_reference import PAGE, reference, written
 
-from iris_ct.core.dataset.spelling import FALSE, MISSING, TRUE
 from iris_ct.core.dataset.issues import MEANINGS, Code
+from iris_ct.core.dataset.spelling import FALSE, MISSING, TRUE
 from iris_ct.core.specification import Feature, Specification, parse_specification
 
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
