@@ -7,6 +7,7 @@
         SpecificationError        fix models/<name>.toml; names key, value and what is allowed
         UnknownModelError         the name is no model of this home
         SourceError               a declared table is not there, or not as the model file says
+        ServiceRuleError          a service or a package is asked for against its rules
       DataError                   quarantine the batch or refuse the file
         SchemaMismatchError       columns are missing
         UnreadableFileError       the file is no CSV, gzip CSV or Parquet, or is damaged
@@ -18,6 +19,12 @@
         NoChampionError           nothing serves yet
       RegistryError               look at MLflow
         ModelVersionNotFoundError
+      ServiceError                ask for another service or package, or as someone else
+        UnknownServiceError       there is no such service, package or author
+        NameTakenError            there is one of that name already, or it is in use
+        NotInCatalogueError       a service names a model that is not there
+        NotAllowedError           who asks may not
+        PackageRefusedError       a package is damaged, or not signed by a registered author
       StoreError                  look at the store
         ConflictError             someone else changed the same thing first
         IntegrityError            a stored fact is not what its digest says
@@ -51,6 +58,10 @@ class UnknownModelError(ConfigError):
 
 class SourceError(ConfigError):
     """A declared table cannot be read as the model file says."""
+
+
+class ServiceRuleError(ConfigError):
+    """A name, a weight, a number of instances or a set of options breaks a rule."""
 
 
 class DataError(CTError):
@@ -95,6 +106,30 @@ class RegistryError(CTError):
 
 class ModelVersionNotFoundError(RegistryError):
     """That version was never made."""
+
+
+class ServiceError(CTError):
+    """What was asked about a service or a package cannot be."""
+
+
+class UnknownServiceError(ServiceError):
+    """There is no such service, package or author."""
+
+
+class NameTakenError(ServiceError):
+    """There is a service, package or author of that name already, or it is in use."""
+
+
+class NotInCatalogueError(ServiceError):
+    """A service names a model that is not in the catalogue, or cannot be served."""
+
+
+class NotAllowedError(ServiceError):
+    """Who asks may not do that."""
+
+
+class PackageRefusedError(ServiceError):
+    """A package is damaged, or not signed by a registered author."""
 
 
 class StoreError(CTError):
