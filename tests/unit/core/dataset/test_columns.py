@@ -10,6 +10,7 @@ from iris_ct.core.dataset.columns import (
     read_categories,
     read_numbers,
 )
+from iris_ct.core.dataset.spelling import MISSING
 
 
 def reasons(reading: Reading) -> dict[str, list[int]]:
