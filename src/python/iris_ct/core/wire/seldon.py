@@ -127,8 +127,7 @@ def _checked_rows(message: _Message[Any]) -> list[list[Cell]] | None:
     # One dimension is one row.
     if rows and not any(isinstance(row, list) for row in rows):
         rows = [rows]
-    check_rows(rows, "data.ndarray")
-    return rows
+    return check_rows(rows, "data.ndarray")
 
 
 def _asked(

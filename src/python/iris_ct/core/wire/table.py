@@ -226,8 +226,8 @@ def from_records(records: Sequence[Any], what: str) -> Table:
     return Table(from_rows(rows, names, what), len(rows), "objects")
 
 
-def check_rows(rows: Sequence[Any], what: str) -> None:
-    """Refuse anything but lists of cells.
+def check_rows(rows: list[Any], what: str) -> list[list[Cell]]:
+    """Refuse anything but lists of cells; give them as they are.
 
     Raises
     ------
@@ -238,6 +238,7 @@ def check_rows(rows: Sequence[Any], what: str) -> None:
         if not isinstance(row, list):
             raise WireError(400, f"Row {number} of {what} is {kind_of(row)}, expected a list.")
     check_cells(rows, what)
+    return rows
 
 
 def check_cells(rows: Sequence[Sequence[Any]], what: str) -> None:

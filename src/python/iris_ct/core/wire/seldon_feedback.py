@@ -1,0 +1,164 @@
+"""Seldon v1 feedback: what was asked, what was answered, how good it was, what was true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from iris_ct.core.wire import seldon
+from iris_ct.core.wire.exchange import MAX_ID_LENGTH
+from iris_ct.core.wire.json_text import Cell, decode_json
+from iris_ct.core.wire.refusal import WireError
+from iris_ct.core.wire.seldon_form import message_of
+from iris_ct.core.wire.seldon_payload import SeldonAsked
+
+_ABSENT = msgspec.Raw(b"null")
+
+
+class Feedback(msgspec.Struct, kw_only=True):
+    """Feedback, read; everything but one of reward and truth may be left out.
+
+    Attributes
+    ----------
+    puid : str
+        Of the answer that it is about, from ``response`` or else ``request``; empty if neither
+        says it.
+    routing : dict
+        Of the answer: which branch gave it.
+    request : SeldonAsked or None
+        The rows that were asked about.
+    reward : float or None
+        How good the answer was.
+    truth : SeldonAsked or None
+        What was true; `truth_values` gives it row by row.
+    """
+
+    puid: str = ""
+    routing: dict[str, int] = {}
+    request: SeldonAsked | None = None
+    reward: float | None = None
+    truth: SeldonAsked | None = None
+
+
+class _Parts(msgspec.Struct):
+    request: msgspec.Raw = _ABSENT
+    response: msgspec.Raw = _ABSENT
+    reward: float | None = None
+    truth: msgspec.Raw = _ABSENT
+
+
+class _Meta(msgspec.Struct):
+    puid: str | None = None
+    routing: dict[str, int] | None = None
+
+
+class _Message(msgspec.Struct, rename="camel"):
+    meta: _Meta | None = None
+    data: Any = None
+    json_data: Any = msgspec.UNSET
+    str_data: Any = None
+    bin_data: Any = None
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is no payload at all."""
+        return self.json_data is msgspec.UNSET and (
+            self.data is self.str_data is self.bin_data is None
+        )
+
+
+_PARTS = msgspec.json.Decoder(_Parts)
+_MESSAGE: msgspec.json.Decoder[_Message | None] = msgspec.json.Decoder(_Message | None)
+
+
+def decode(body: bytes, content_type: str = "application/json") -> Feedback:
+    """Read feedback.
+
+    Parameters
+    ----------
+    body : bytes
+        JSON ``{request, response, reward, truth}``, or a form as `seldon.decode` takes it.
+    content_type : str
+        Header of the request.
+
+    Raises
+    ------
+    WireError
+        400 or 415, also if there is neither reward nor truth.
+    """
+    parts = decode_json(_PARTS, message_of(body, content_type), "The feedback")
+    response = _head(parts.response, "response")
+    request = _head(parts.request, "request")
+    truth = _head(parts.truth, "truth")
+    if parts.reward is None and truth.is_bare:
+        raise WireError(400, "The feedback has neither reward nor truth. Send one of them.")
+    meta = response.meta or request.meta or _Meta()
+    puid = meta.puid or (request.meta.puid if request.meta else None) or ""
+    if len(puid) > MAX_ID_LENGTH:
+        raise WireError(
+            400, f"meta.puid has {len(puid)} letters, expected at most {MAX_ID_LENGTH}."
+        )
+    return Feedback(
+        puid=puid,
+        routing=meta.routing or {},
+        request=None if request.is_bare else seldon.decode(bytes(parts.request)),
+        reward=parts.reward,
+        truth=None if truth.is_bare else seldon.decode(bytes(parts.truth)),
+    )
+
+
+def _head(part: msgspec.Raw, name: str) -> _Message:
+    return decode_json(_MESSAGE, part, f"The {name} of the feedback") or _Message()
+
+
+def truth_values(truth: SeldonAsked, target: str) -> list[Cell]:
+    """Give the true value of each row.
+
+    Parameters
+    ----------
+    truth : SeldonAsked
+        Of `Feedback`: one column, or several with one that has the target's name.
+    target : str
+        Name of what the model predicts.
+
+    Raises
+    ------
+    WireError
+        400 if the column cannot be told.
+    """
+    inputs = truth.inputs
+    rows = inputs.rows if inputs.matrix is None else _cells(inputs.matrix)
+    if rows is None:
+        raise WireError(400, "The truth holds no rows. Send one value a row.")
+    width = len(rows[0])
+    if width == 1:
+        place = 0
+    elif inputs.names and target in inputs.names:
+        place = inputs.names.index(target)
+    else:
+        raise WireError(
+            400, f"The truth has {width} values a row, expected 1, or one under the target's name."
+        )
+    return [row[place] for row in rows]
+
+
+def _cells(matrix: np.ndarray[Any, np.dtype[np.float64]]) -> list[list[Cell]]:
+    return [[None if np.isnan(v) else v for v in row] for row in matrix.tolist()]
+
+
+def answer(puid: str) -> bytes:
+    """Say that feedback was taken.
+
+    Parameters
+    ----------
+    puid : str
+        Of the answer that it was about; may be empty.
+    """
+    return msgspec.json.encode(
+        {
+            "status": {"code": 200, "info": "", "reason": "", "status": "SUCCESS"},
+            "meta": {"puid": puid, "tags": {}, "routing": {}, "requestPath": {}, "metrics": []},
+        }
+    )
