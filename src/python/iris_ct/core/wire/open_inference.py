@@ -74,19 +74,13 @@ class _Request(msgspec.Struct):
 _REQUEST = msgspec.json.Decoder(_Request)
 
 
-def decode(
-    body: bytes,
-    content_type: str = "application/json",
-    headers: Mapping[str, str] | None = None,
-) -> OpenInferenceAsked:
+def decode(body: bytes, headers: Mapping[str, str] | None = None) -> OpenInferenceAsked:
     """Read an inference request.
 
     Parameters
     ----------
     body : bytes
         JSON, and after it the raw bytes of those inputs that say ``binary_data_size``.
-    content_type : str
-        Header of the request; the protocol gives it no meaning.
     headers : mapping, optional
         With names in lower case; `HEADER_LENGTH` is read.
 
@@ -234,7 +228,6 @@ def encode(
     served: Served,
     *,
     puid: str,
-    metrics: Sequence[Mapping[str, Any]] = (),
     contributions: Contributions | None = None,
 ) -> Reply:
     """Answer with the outputs that were asked for, as JSON or with raw bytes after it.
@@ -249,8 +242,6 @@ def encode(
         Who answers.
     puid : str
         Name of the request if it has none of its own.
-    metrics : sequence of mapping, optional
-        Not part of this protocol; taken so that all codecs are called alike.
     contributions : Contributions, optional
         If they were asked for.
 

@@ -64,7 +64,7 @@ def _csv_lines(text: str, what: str) -> list[list[str]]:
 
 def _full_lines(text: str) -> Iterator[list[str]]:
     # An empty line is no row, as for everyone who reads CSV.
-    return (line for line in csv.reader(io.StringIO(text), strict=True) if line)
+    return (line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line)
 
 
 def from_text(text: str, what: str) -> Table:
