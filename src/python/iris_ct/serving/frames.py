@@ -40,14 +40,11 @@ STATS = 6
 DRAIN = 7
 JSON = 0x80
 
-# What `Call.protocol` may say: three ways to ask for predictions,
-SELDON = "seldon"
-OPEN_INFERENCE = "v2"
-MLFLOW = "mlflow"
-# and what else is asked of a model: a reward or truth, and what it is (by `Call.path`).
-FEEDBACK = "feedback"
-SELDON_METADATA = "seldon-metadata"
-OPEN_INFERENCE_METADATA = "v2-metadata"
+# `Call.protocol` is one of the protocols of `core.wire.refusal`, which ask for predictions, or
+# what else is asked of a model: to take a reward or truth, and to say what it is.
+FEEDBACK = "seldon_feedback"
+SELDON_METADATA = "seldon_metadata"
+OPEN_INFERENCE_METADATA = "open_inference_metadata"
 
 HEADER = struct.Struct("<IIB")
 # More is no message of ours but a broken stream.
