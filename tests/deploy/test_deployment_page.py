@@ -8,7 +8,7 @@ import pytest
 import yaml
 from tests.deploy.files import BIN, COMPOSE, EXAMPLE, ROOT, run
 
-from iris_ct.doctor.compose import SECRETS
+from iris_ct.doctor.compose import OWNED, SECRETS
 from iris_ct.doctor.compose_file import filled, variables
 
 PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
@@ -92,3 +92,22 @@ def test_targets_of_make_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", "\n".join(commands("make")), re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("name", ["iris.md", "deployment.md"])
+def test_a_backup_has_everything_that_a_restore_needs(name: str) -> None:
+    """Without ct.initialised a restored instance would get its first password again."""
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    _, _, rest = page.partition("**Backup.**" if name == "iris.md" else "## Backup")
+    backup, _, _ = rest.partition("**Upgrade.**" if name == "iris.md" else "## Upgrade")
+    owned = {place for place, uid in OWNED.items() if uid == SECRETS["iris"][0]} - {"log"}
+    wanted = {f"dur/{place}" for place in owned} | {
+        "dur/secrets",
+        "dur/iconfig/ct.initialised",
+        "dur/iconfig/iris.cpf",
+        "dur/iconfig/mgr/messages.log",
+    }
+    assert wanted <= set(re.findall(r"`(dur/[\w./]+?)`", backup))
+    _, _, restore = backup.partition("**Restore.**" if name == "iris.md" else "To restore")
+    assert "ct.initialised" in restore
+    assert "docker compose run --rm prepare" in restore
