@@ -96,8 +96,9 @@ def decode(body: bytes, content_type: str = "application/json") -> MlflowAsked:
         return _from_csv(body)
     if len(body) >= _MATRIX_BYTES and (asked := _decode_numbers(body)) is not None:
         return asked
+    request: _Request[Any]
     try:
-        request: _Request[Any] = _CELLS.decode(body)
+        request = _CELLS.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         request = decode_json(_ANY, body, "The body")
     form, value = _one_form(request)

@@ -10,7 +10,7 @@ every feature added, and last the base value.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -25,7 +25,7 @@ from iris_ct.core.wire.exchange import (
     Reply,
     Served,
 )
-from iris_ct.core.wire.json_text import decode_json
+from iris_ct.core.wire.json_text import Cell, decode_json
 from iris_ct.core.wire.open_inference_outputs import CONTRIBUTIONS, OUTPUTS, described_outputs
 from iris_ct.core.wire.refusal import WireError
 from iris_ct.core.wire.table import check_names, from_array
@@ -34,6 +34,22 @@ from iris_ct.core.wire.tensors import Values
 # Length of the JSON before the raw bytes, in requests and answers.
 HEADER_LENGTH = "inference-header-content-length"
 _NO_DATA = msgspec.Raw(b"")
+# Larger requests hold more than a row or two.
+_ROW_BYTES = 4096
+_ONE = ([1], [1, 1])
+_NONE = type(None)
+_PLAIN_KINDS = {
+    "FP64": frozenset({float, int, _NONE}),
+    "INT64": frozenset({int, _NONE}),
+    "BYTES": frozenset({str, _NONE}),
+    "BOOL": frozenset({bool, _NONE}),
+}
+# Clients name how they hold a column; these change nothing of what the cells mean.
+_PLAIN_PARAMETERS = tuple({"content_type": kind} for kind in ("str", "np", "pd", "datetime"))
+# Whole numbers up to this are the same as float64.
+_LARGEST = 2**53
+
+T = TypeVar("T")
 
 
 class OpenInferenceAsked(Asked, kw_only=True):
@@ -59,19 +75,28 @@ class _Input(msgspec.Struct):
     data: msgspec.Raw = _NO_DATA
 
 
+class _RowInput(msgspec.Struct):
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Cell]
+    parameters: dict[str, Any] | None = None
+
+
 class _Output(msgspec.Struct):
     name: str
     parameters: dict[str, Any] | None = None
 
 
-class _Request(msgspec.Struct):
-    inputs: list[_Input]
+class _Request(msgspec.Struct, Generic[T]):
+    inputs: list[T]
     id: str | None = None
     parameters: dict[str, Any] | None = None
     outputs: list[_Output] | None = None
 
 
-_REQUEST = msgspec.json.Decoder(_Request)
+_REQUEST = msgspec.json.Decoder(_Request[_Input])
+_ROW = msgspec.json.Decoder(_Request[_RowInput])
 
 
 def decode(body: bytes, headers: Mapping[str, str] | None = None) -> OpenInferenceAsked:
@@ -89,7 +114,10 @@ def decode(body: bytes, headers: Mapping[str, str] | None = None) -> OpenInferen
     WireError
         400; the text names what was expected and found, and no value of a row.
     """
-    text, raw = _parts(body, (headers or {}).get(HEADER_LENGTH))
+    length = headers.get(HEADER_LENGTH) if headers else None
+    if length is None and len(body) < _ROW_BYTES and (asked := _decode_row(body)) is not None:
+        return asked
+    text, raw = _parts(body, length)
     request = decode_json(_REQUEST, text, "The request")
     if not request.inputs:
         raise WireError(
@@ -106,6 +134,45 @@ def decode(body: bytes, headers: Mapping[str, str] | None = None) -> OpenInferen
             "binary_data_size add up to.",
         )
     inputs, n_rows = _inputs(request.inputs, tensors_read)
+    return _asked(request, inputs, n_rows)
+
+
+def _decode_row(body: bytes) -> OpenInferenceAsked | None:
+    """Read the usual single row; None for anything else, which the general way reads."""
+    try:
+        request = _ROW.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    described = request.inputs
+    if len(described) == 1 and len(described[0].shape) == 2 and described[0].shape[1] > 1:
+        tensor = described[0]
+        if tensor.shape != [1, len(tensor.data)] or not _is_plain(tensor):
+            return None
+        return _asked(request, Inputs(rows=[tensor.data]), 1)
+    for tensor in described:
+        if tensor.shape not in _ONE or len(tensor.data) != 1 or not _is_plain(tensor):
+            return None
+    names = tuple([tensor.name for tensor in described])
+    if not names or len(set(names)) != len(names):
+        return None
+    row = [tensor.data[0] for tensor in described]
+    return _asked(request, Inputs(names=names, rows=[row]), 1)
+
+
+def _is_plain(tensor: _RowInput) -> bool:
+    """Tell whether the values are surely of the datatype and mean what they say."""
+    if tensor.parameters and tensor.parameters not in _PLAIN_PARAMETERS:
+        return False
+    kinds = _PLAIN_KINDS.get(tensor.datatype)
+    if kinds is None:
+        return False
+    return all(
+        type(value) in kinds and (type(value) is not int or -_LARGEST <= value <= _LARGEST)
+        for value in tensor.data
+    )
+
+
+def _asked(request: _Request[Any], inputs: Inputs, n_rows: int) -> OpenInferenceAsked:
     asked = OpenInferenceAsked(inputs=inputs, n_rows=n_rows, request_id=_id(request))
     if request.parameters:
         asked.is_binary = request.parameters.get("binary_data_output") is True
@@ -129,7 +196,7 @@ def _parts(body: bytes, length: str | None) -> tuple[bytes, bytes]:
     return body[: int(length)], body[int(length) :]
 
 
-def _id(request: _Request) -> str:
+def _id(request: _Request[Any]) -> str:
     if request.id is None:
         return ""
     if len(request.id) > MAX_ID_LENGTH:

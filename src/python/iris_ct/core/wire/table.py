@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,6 +100,8 @@ def check_widths(rows: Sequence[Sequence[Any]], names: Sequence[str] | None, wha
     """
     if not rows:
         raise WireError(400, f"{what} holds no row. Send at least one.")
+    if len(rows) == 1 and not names and rows[0]:
+        return
     expected = len(names) if names else len(rows[0])
     widths = set(map(len, rows))
     if widths != {expected}:
@@ -219,11 +222,21 @@ def from_records(records: Sequence[Any], what: str) -> Table:
                 400,
                 f"Row {number} of {what} is {kind_of(record)}, expected an object like row 1.",
             )
-    # In the order in which they first occur, as a table of the records would have them.
-    names = tuple(dict.fromkeys(name for record in records for name in record))
-    rows = [[record.get(name) for name in names] for record in records]
+    names, rows = _rows_by_name(records)
     check_cells(rows, what)
     return Table(from_rows(rows, names, what), len(rows), "objects")
+
+
+def _rows_by_name(
+    records: Sequence[dict[str, Any]],
+) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+    names = tuple(records[0])
+    keys = records[0].keys()
+    if len(names) > 1 and all(record.keys() == keys for record in records):
+        return names, list(map(itemgetter(*names), records))
+    # In the order in which they first occur, as a table of the records would have them.
+    names = tuple(dict.fromkeys(name for record in records for name in record))
+    return names, [[record.get(name) for name in names] for record in records]
 
 
 def check_rows(rows: list[Any], what: str) -> list[list[Cell]]:
