@@ -77,8 +77,31 @@ def test_digests_are_replaced_forgotten_and_found_by_range(store: SqlStore) -> N
     assert store.sources.seen("m", after=1, until=2) == seen(2, at=later)
     assert store.sources.seen("m") == seen(1) | seen(2, 3, at=later)
     below = replace(reading(state, forget_until=AT), after=replace(state, window_from=2))
-    store.sources.advance(below)
+    state = store.sources.advance(below)
+    assert 1 in store.sources.seen("m"), "it left the window just now"
+    store.sources.advance(reading(state, forget_until=AT))
     assert store.sources.seen("m") == seen(2, 3, at=later), "2 was read later"
+
+
+def test_digests_are_found_by_their_ids(store: SqlStore) -> None:
+    ids = [*range(0, 2400, 2), 2**62]
+    store.sources.advance(reading(FRESH, seen=seen(*ids)))
+    assert store.sources.seen_of("m", ids) == seen(*ids), "in several statements"
+    assert store.sources.seen_of("m", [1, 4, 2**62]) == seen(4, 2**62)
+    assert store.sources.seen_of("m", []) == store.sources.seen_of("other", ids) == {}
+
+
+def test_a_place_that_was_never_read_gives_way_to_the_one_tried_next(store: SqlStore) -> None:
+    store.sources.fail("m", "misspelt", "no table", at=AT)
+    store.sources.fail("m", "here", "no column", at=AT)
+    state = store.sources.state("m")
+    assert state is not None
+    assert state.place == "here"
+    store.sources.advance(reading(state))
+    store.sources.fail("m", "there", "no table", at=AT)
+    state = store.sources.state("m")
+    assert state is not None
+    assert state.place == "here", "what was read of it still counts"
 
 
 def test_ids_come_and_go(store: SqlStore) -> None:

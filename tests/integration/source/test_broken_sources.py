@@ -14,6 +14,7 @@ from iris_ct.adapters.sources.sql_tables import SqlTables, sqlite_reader
 from iris_ct.core.audit import Severity
 from iris_ct.core.errors import CTError, SourceError, SourceUnavailableError
 from iris_ct.core.specification import Specification
+from iris_ct.flow.source import is_due
 
 pytestmark = pytest.mark.integration
 
@@ -184,3 +185,34 @@ def test_an_id_that_is_not_unique_is_refused(orders: Orders) -> None:
     orders.insert(1, 2)
     orders.specification = with_source(orders.specification, id="pieces")
     assert "does not name each row once" in refusal(orders)
+
+
+def test_another_place_is_tried_at_once_and_a_broken_one_each_time_it_is_due(
+    orders: Orders,
+) -> None:
+    orders.insert(1)
+    orders.read()
+
+    def due() -> bool:
+        source = orders.specification.source
+        assert source is not None
+        return is_due(source, orders.state(), now=orders.clock.now())
+
+    assert not due()
+    orders.specification = with_source(orders.specification, table="nowhere")
+    assert due()
+    refusal(orders)
+    assert not due()
+    orders.clock.pass_by(minutes=1)
+    assert due()
+
+
+def test_a_first_place_that_was_mended_is_tried_at_once(orders: Orders) -> None:
+    well, orders.specification = (
+        orders.specification,
+        with_source(orders.specification, table="nowhere"),
+    )
+    refusal(orders)
+    for specification, due in ((orders.specification, False), (well, True)):
+        assert specification.source is not None
+        assert is_due(specification.source, orders.state(), now=orders.clock.now()) is due

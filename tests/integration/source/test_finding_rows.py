@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -124,6 +125,97 @@ def test_a_number_that_grows_with_every_change_serves_too(make_orders: MakeOrder
     orders.run("UPDATE shop_orders SET version = 4, amount = 8 WHERE order_id = 1")
     assert amounts(orders) == {"N1": 8.0}
     assert orders.counts() == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [("BIGINT", 20260101, 20260102), ("DATE", "2026-01-01", "2026-01-02")],
+)
+def test_a_change_that_says_the_same_day_as_the_newest_one_is_found_however_late(
+    make_orders: MakeOrders, kind: str, first: Any, second: Any
+) -> None:
+    orders = make_orders(source='changed = "day"\noverlap = "1 rows"')
+    orders.run(f"ALTER TABLE shop_orders ADD COLUMN day {kind}")
+    orders.insert(*range(1, 10))
+    orders.run("UPDATE shop_orders SET day = :d", {"d": first})
+
+    def passes(minutes: int) -> tuple[int, int, int]:
+        orders.clock.pass_by(minutes=minutes)
+        return orders.counts()
+
+    orders.read()
+    assert [passes(11) for _ in range(3)] == [(0, 0, 0)] * 3
+    orders.amend(3, 9.0)
+    assert passes(1) == (0, 1, 0)
+    assert [passes(11) for _ in range(3)] == [(0, 0, 0)] * 3, "each is handed over once"
+    orders.run("UPDATE shop_orders SET amount = 7, day = :d WHERE order_id = 4", {"d": second})
+    assert passes(11) == (0, 1, 0)
+    assert [passes(11) for _ in range(3)] == [(0, 0, 0)] * 3
+    orders.amend(4, 8.0)
+    assert passes(11) == (0, 1, 0)
+    assert set(orders.store.sources.seen("orders", until=8)) == {4}, "only it can be shown again"
+
+
+def test_rows_of_the_same_day_are_remembered_in_steps(make_orders: MakeOrders) -> None:
+    """Many rows that outlive what is settled are written again a batch at a time."""
+    orders = make_orders(source='changed = "day"\noverlap = "1 rows"\nbatch_rows = 10')
+    orders.run("ALTER TABLE shop_orders ADD COLUMN day DATE")
+    orders.insert(*range(1, 50))
+    orders.run("UPDATE shop_orders SET day = '2026-01-01'")
+    orders.read()
+    orders.clock.pass_by(minutes=11)
+    orders.run("UPDATE shop_orders SET day = '2026-01-03', amount = 3")
+    assert orders.counts() == (0, 49, 0)
+    for _ in range(4):
+        orders.clock.pass_by(minutes=11)
+        assert orders.counts() == (0, 0, 0)
+    orders.amend(5, 9.0)
+    orders.clock.pass_by(minutes=1)
+    assert amounts(orders) == {"N5": 9.0}
+
+
+@pytest.mark.parametrize("start", ["changed_at", "day", None])
+def test_another_column_of_changes_begins_at_its_newest_value(
+    make_orders: MakeOrders, start: str | None
+) -> None:
+    source = 'overlap = "1 rows"\nchanged = '
+    orders = make_orders(source=f'{source}"{start}"' if start else 'overlap = "1 rows"')
+    orders.run("ALTER TABLE shop_orders ADD COLUMN version BIGINT")
+    orders.run("ALTER TABLE shop_orders ADD COLUMN day DATE")
+    orders.insert(*range(1, 10), changed=START)
+    orders.run("UPDATE shop_orders SET day = '2026-01-01', version = order_id")
+    for _ in range(3):
+        orders.read()
+        orders.clock.pass_by(minutes=11)
+    orders.specification = orders.specify(f'{source}"version"')
+    for _ in range(3):
+        orders.counts()
+        orders.clock.pass_by(minutes=11)
+    assert orders.state().n_new == 9, "what was read stays read"
+    orders.run("UPDATE shop_orders SET version = 10, amount = 8 WHERE order_id = 2")
+    assert amounts(orders) == {"N2": 8.0}
+    assert orders.counts() == (0, 0, 0)
+
+
+def test_only_the_digests_of_changed_rows_are_asked_for(make_orders: MakeOrders) -> None:
+    """Two changes at both ends of a table that is remembered whole."""
+    orders = make_orders(source=CHANGED + 'overlap = "1 rows"')
+    orders.insert(*range(1, 1001), changed=START)
+    orders.read()
+    assert len(orders.store.sources.seen("orders")) == 1000
+    for one in (1, 999):
+        orders.amend(one, 9.0, changed=START + timedelta(minutes=1))
+    orders.run("UPDATE shop_orders SET changed_at = NULL WHERE order_id > 1 AND order_id < 999")
+    orders.clock.pass_by(minutes=5)
+    fetched: list[int] = []
+
+    @sa.event.listens_for(orders.engine, "before_cursor_execute")
+    def _count(_c: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if statement.startswith("SELECT ct_source_row") and "IN (" in statement:
+            fetched.append(len(values) - 1)
+
+    assert orders.counts() == (0, 2, 0)
+    assert fetched == [2], "ids of one statement, beside the model"
 
 
 def test_a_time_far_ahead_does_not_hide_later_changes(make_orders: MakeOrders) -> None:

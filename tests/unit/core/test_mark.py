@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from iris_ct.core.errors import SourceError
-from iris_ct.core.mark import is_after, later, lies_ahead, mark_of, mark_value, some_before
+from iris_ct.core.mark import (
+    before_ties,
+    is_after,
+    kept,
+    later,
+    lies_ahead,
+    mark_of,
+    mark_value,
+    some_before,
+    unkept,
+)
 
 # As a database gives a time stamp without a zone.
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC).replace(tzinfo=None)
@@ -44,13 +54,41 @@ def test_a_later_value_has_a_later_mark(small: Any, large: Any) -> None:
         (NOON.replace(tzinfo=UTC), NOON.replace(tzinfo=UTC) - timedelta(minutes=1)),
         (date(2026, 1, 31), date(2026, 1, 30)),
         ("2026-01-31T12:00:00.5Z", "2026-01-31T11:59:00"),
-        ("no time", "no time"),
+        ("no time", "no tim"),
     ],
 )
 def test_some_before_is_before(value: Any, before: Any) -> None:
     mark = mark_of(value, column="c")
     assert mark is not None
     assert mark_value(some_before(mark, 60_000_000)) == before
+
+
+@pytest.mark.parametrize(
+    ("value", "before"),
+    [
+        (NOON, NOON),
+        ("2026-01-31 12:00:00", "2026-01-31 12:00:00"),
+        (date(2026, 2, 1), date(2026, 1, 31)),
+        ("2026-02-01", "2026-01-31"),
+        ("20260131", "2026013"),
+        (20260131, 20260130),
+        (Decimal("7.5"), 6.5),
+        ("00017", "0001"),
+    ],
+)
+def test_what_may_come_again_lies_behind_a_smaller_mark(value: Any, before: Any) -> None:
+    mark = mark_of(value, column="c")
+    assert mark is not None
+    assert mark_value(before_ties(mark)) == before
+
+
+def test_a_mark_is_kept_with_its_column() -> None:
+    mark = mark_of("y" * 180, column="a")
+    text = kept(mark, "a")
+    assert text is not None
+    assert len(text) <= 200, "as wide as its column in the store"
+    assert (unkept(text, "a"), unkept(text, "b"), unkept(text, None)) == (mark, None, None)
+    assert kept(None, "a") is unkept(None, "a") is None
 
 
 def test_only_times_lie_ahead() -> None:

@@ -11,9 +11,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from iris_ct.core.canonical import digest
 from iris_ct.core.errors import SourceError
 
 _WIDEST = 180
+# Letters by which a kept mark names its column: a kept mark has 200 letters at most.
+_NAME_LETTERS = 16
+# A longer time says the hour too.
+_DAY_LETTERS = len("2026-01-31")
 # What a number goes back by where a duration is asked for.
 _NUMBERS_BACK = 1000
 
@@ -109,11 +114,64 @@ def some_before(mark: str, microseconds: int) -> str:
     if form == "s":
         moment = _moment(text)
         if moment is None:
-            return mark
+            return before_ties(mark)
         # Without fraction and zone the text is smaller than any that continues it.
         between = "T" if "T" in text else " "
         return f"s:{(moment - back).replace(tzinfo=None).isoformat(between, 'seconds')}"
     return f"{form}:{(datetime.fromisoformat(text) - back).isoformat()}"
+
+
+def before_ties(mark: str) -> str:
+    """Give the mark after which changes can still come once the overlap has passed since ``mark``.
+
+    A moment is over then, so it is the mark itself. A day may last, and what is a number or other
+    text may count days, so there it is a smaller mark: changes that say the same are found too.
+
+    Examples
+    --------
+    >>> before_ties("t:2026-01-31T12:00:00"), before_ties("d:2026-01-31"), before_ties("n:7")
+    ('t:2026-01-31T12:00:00', 'd:2026-01-30', 'n:6')
+    >>> before_ties("s:2026-01-31 12:00:00"), before_ties("s:2026-031")
+    ('s:2026-01-31 12:00:00', 's:2026-03')
+    """
+    form, _, text = mark.partition(":")
+    if form == "n":
+        return f"n:{Decimal(text) - 1}"
+    if form == "d":
+        return f"d:{(date.fromisoformat(text) - timedelta(days=1)).isoformat()}"
+    if form == "s":
+        moment = _moment(text)
+        if moment is None or len(text) <= _DAY_LETTERS:
+            if moment is not None and moment.date().isoformat() == text:
+                return f"s:{(moment.date() - timedelta(days=1)).isoformat()}"
+            # Smaller than the text by at most one turn of its last letter.
+            return f"s:{text[:-1]}"
+    return mark
+
+
+def kept(mark: str | None, column: str | None) -> str | None:
+    """Write a mark with its column, to be kept until the next look.
+
+    Examples
+    --------
+    >>> kept("n:7", "version")
+    '43ccc4d00da64896/n:7'
+    """
+    return None if mark is None else f"{digest(column)[:_NAME_LETTERS]}/{mark}"
+
+
+def unkept(text: str | None, column: str | None) -> str | None:
+    """Give a kept mark back; None if it is one of another column.
+
+    Examples
+    --------
+    >>> unkept(kept("n:7", "version"), "version"), unkept(kept("n:7", "version"), "revision")
+    ('n:7', None)
+    """
+    if text is None:
+        return None
+    name, _, mark = text.partition("/")
+    return mark if name == digest(column)[:_NAME_LETTERS] else None
 
 
 def lies_ahead(mark: str, now: datetime) -> bool:

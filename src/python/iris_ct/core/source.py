@@ -96,8 +96,9 @@ class SourcePolicy(BaseModel):
     )
     changed: ColumnName | None = Field(
         None,
-        description="Column with a time or number that grows with every change of a row; default "
-        "none: only changes of the newest rows are noticed.",
+        description="Column with the time of a row's last change, or a number that grows over "
+        "the whole table with every change (no version counter of each row); default none: only "
+        "changes of the newest rows are noticed.",
     )
     overlap: Annotated[Span, AfterValidator(_rows_or_duration)] = Field(
         "1000 rows",

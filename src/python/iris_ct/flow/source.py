@@ -15,7 +15,7 @@ import polars as pl
 
 from iris_ct.core.audit import Severity
 from iris_ct.core.errors import ConfigError, ConflictError, CTError
-from iris_ct.core.mark import some_before
+from iris_ct.core.mark import kept, some_before
 from iris_ct.core.source import MAX_OVERLAP_ROWS, SourcePolicy
 from iris_ct.core.specification import Specification
 from iris_ct.flow.identify import audit_event
@@ -64,10 +64,15 @@ class SourceBatch:
 
 
 def is_due(source: SourcePolicy, state: SourceState | None, *, now: datetime) -> bool:
-    """Tell whether it is time for another look at a table."""
-    if state is None or state.looked_at is None or state.place != source.place:
+    """Tell whether it is time for another look at a table; another place is looked at at once.
+
+    Unless the newest look failed: it may have been a look at that place.
+    """
+    if state is None or state.looked_at is None:
         return True
-    return now - state.looked_at >= timedelta(microseconds=source.every_us)
+    if now - state.looked_at >= timedelta(microseconds=source.every_us):
+        return True
+    return state.place != source.place and (state.failure is None or state.read_at is None)
 
 
 def due_sources(
@@ -215,16 +220,16 @@ def _record(look: Look, files: SourceFiles, clock: Clock, *, restarted: bool) ->
         # Until now the table had no mark that could be trusted.
         look.settling = found.mark
         look.settled = some_before(found.mark, look.source.settling_us)
-    written = files.write(model, pl.concat(found.frames)) if found.n_rows else None
-    number = before.n_batches + (written is not None)
-    path = files.name(model, f"{label}-{number:06}", at) if written else None
+    number = before.n_batches + (found.n_rows > 0)
+    path = files.name(model, f"{label}-{number:06}", at) if found.n_rows else None
+    written = files.write(path, pl.concat(found.frames)) if path else None
     pending = (*files.waiting(before.pending), *([path] if path else []))
     after = replace(
         before,
         newest_id=look.newest_id,
         window_from=_window_from(look, at),
-        settled_mark=look.settled,
-        settling_mark=look.settling,
+        settled_mark=kept(look.settled, look.source.changed),
+        settling_mark=kept(look.settling, look.source.changed),
         settling_at=look.settling_at or (at if look.settling else None),
         swept_to=look.swept_to,
         # What is read for the first time needs no sweep at once.

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from iris_ct.core.mark import is_after, later, lies_ahead, some_before
+from iris_ct.core.mark import before_ties, is_after, later, lies_ahead, some_before, unkept
 from iris_ct.core.source import SourcePolicy
 from iris_ct.core.specification import Specification
 from iris_ct.ports import SourcePage, SourceState, SourceTable, Store
@@ -52,6 +52,14 @@ class Found:
             self.n_rows += len(places)
 
 
+@dataclass(frozen=True)
+class _Settled:
+    """No change up to ``mark`` can still come, and rows read until ``forget_until`` show none."""
+
+    mark: str
+    forget_until: datetime
+
+
 class Look:
     """One look at a table; each method is one way to find rows."""
 
@@ -69,8 +77,11 @@ class Look:
         self.store, self._table = store, table
         self.state, self.found, self.began = state, found, began
         self.newest_id = state.newest_id
-        self.settled, self.settling = state.settled_mark, state.settling_mark
-        self.settling_at = state.settling_at
+        # Another column says nothing of these marks; with it they begin anew.
+        self.settled = unkept(state.settled_mark, source.changed)
+        self.settling = unkept(state.settling_mark, source.changed)
+        self.settling_at = state.settling_at if self.settling else None
+        self._tied = False
         self.forget_until: datetime | None = None
         self.swept_to, self.swept_at = state.swept_to, state.swept_at
         self.swept = False
@@ -217,7 +228,7 @@ class Look:
             at = page.ids[-1]
 
     def _take_changed(self, page: SourcePage) -> None:
-        seen = self.store.sources.seen(self.model, after=page.ids[0] - 1, until=page.ids[-1])
+        seen = self.store.sources.seen_of(self.model, page.ids)
         places = [
             place
             for place, (one, digest) in enumerate(zip(page.ids, page.digests, strict=True))
@@ -228,12 +239,23 @@ class Look:
             places = places[: self.found.room]
         known = self.store.sources.known(self.model, [page.ids[place] for place in places])
         self._keep(page, places, known=known)
-        if self.settling is None or not self._settles:
+        settles = self._settles()
+        if settles is None or self.found.more:
             return
-        # Still beyond what is settled now: their digests must outlive it.
-        for one, digest, mark in zip(page.ids, page.digests, page.marks, strict=True):
-            if one in seen and mark is not None and is_after(mark, self.settling):
-                self.found.seen.setdefault(one, digest)
+        # They are shown again at the next look, so their digests must outlive this one.
+        for one, mark in zip(page.ids, page.marks, strict=True):
+            if (
+                one in seen
+                and seen[one].read_at <= settles.forget_until
+                and mark is not None
+                and is_after(mark, settles.mark)
+            ):
+                if settles.mark == self.settled:
+                    self._tied = True
+                else:
+                    self.found.seen.setdefault(one, seen[one].digest)
+        # The rest in another step, which passes over these.
+        self.found.more = len(self.found.seen) >= self.found.limit
 
     def _keep(self, page: SourcePage, places: list[int], *, known: set[int]) -> None:
         """Hand rows over, and remember what they said."""
@@ -269,18 +291,27 @@ class Look:
         self.settling, self.settling_at = newest, self.began
         self.settled = some_before(newest, self.source.settling_us)
 
-    @property
-    def _settles(self) -> bool:
-        """Tell whether the overlap has passed since the newest mark was seen."""
-        waits = timedelta(microseconds=self.source.settling_us)
-        return self.settling_at is not None and self.began - self.settling_at >= waits
-
-    def _settle(self) -> None:
-        """Once the overlap has passed, no change up to the mark seen then can still come.
+    def _settles(self) -> _Settled | None:
+        """Once the overlap has passed, no change before the mark seen then can still come.
 
         A change has its mark before it is committed. Whatever was marked before the newest mark
         was seen is committed an overlap later at the latest, and this look came after that.
         """
-        if self._settles:
-            self.settled, self.forget_until = self.settling, self.settling_at
+        waits = timedelta(microseconds=self.source.settling_us)
+        if self.settling is None or self.settling_at is None:
+            return None
+        if self.began - self.settling_at < waits:
+            return None
+        mark = before_ties(self.settling)
+        if self.settled is not None and is_after(self.settled, mark):
+            mark = self.settled
+        return _Settled(mark, self.settling_at)
+
+    def _settle(self) -> None:
+        """Let what is settled move on; where it stays and rows are shown, all are remembered."""
+        settles = self._settles()
+        if settles is not None:
+            if settles.mark != self.settled or not self._tied:
+                self.forget_until = settles.forget_until
+            self.settled = settles.mark
             self.settling, self.settling_at = later(self.settling, self.found.mark), None

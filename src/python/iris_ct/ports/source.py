@@ -104,9 +104,9 @@ class SourceState:
     window_from : int or None
         Rows with larger ids are read again each time; None: all.
     settled_mark : str or None
-        No change up to this mark can still come.
+        No change up to this mark can still come; kept with its column, see `core.mark.kept`.
     settling_mark, settling_at : str or None, datetime or None
-        Newest mark that was seen then; it is settled once the overlap has passed.
+        Newest mark that was seen then; it is settled once the overlap has passed. Kept alike.
     swept_to : int or None
         How far the sweep under way has come; None if there is none.
     swept_at, looked_at, read_at : datetime or None
@@ -161,7 +161,7 @@ class Reading:
     gone : sequence of int
         Ids that are not in the table any more.
     forget_until : datetime or None
-        Rows below the window that were read until then need no digest any more.
+        Rows below the window of ``before`` that were read until then need no digest any more.
     restarted : bool
         Everything known of ids and digests is of another place and goes first.
     """
@@ -188,6 +188,10 @@ class SourceStore(Protocol):
         """Give the kept digests of ``after < id <= until``, in the order of ids."""
         ...
 
+    def seen_of(self, model: str, ids: Sequence[int]) -> dict[int, SeenRow]:
+        """Give the kept digests of these ids."""
+        ...
+
     def known(self, model: str, ids: Collection[int]) -> set[int]:
         """Tell which of the ids were read before and were not gone since."""
         ...
@@ -204,7 +208,10 @@ class SourceStore(Protocol):
         ...
 
     def fail(self, model: str, place: str, failure: str, *, at: datetime) -> SourceState:
-        """Note why a look failed; give the state before."""
+        """Note why a look failed; give the state before.
+
+        A place that was never read gives way to this one; one that was read is kept.
+        """
         ...
 
 
@@ -215,8 +222,11 @@ class SourceFiles(Protocol):
         """Wait until no other reader of this home works on the model."""
         ...
 
-    def write(self, model: str, frame: pl.DataFrame) -> Path:
-        """Write rows durably under a name that nobody takes for a batch."""
+    def write(self, path: str, frame: pl.DataFrame) -> Path:
+        """Write the batch of a path durably, under a name that nobody takes for a batch.
+
+        Its content is like that of no other batch, whatever the rows say.
+        """
         ...
 
     def name(self, model: str, label: str, at: datetime) -> str:

@@ -43,12 +43,20 @@ class FolderSourceFiles:
         finally:
             os.close(descriptor)
 
-    def write(self, model: str, frame: pl.DataFrame) -> Path:
-        """Write rows durably under a name that nobody takes for a batch."""
-        path = self._folder(model) / f".{secrets.token_hex(8)}{_PART}"
-        frame.write_parquet(path, compression="zstd", statistics=False)
-        sync(path)
-        return path
+    def write(self, path: str, frame: pl.DataFrame) -> Path:
+        """Write rows durably under a name that nobody takes for a batch.
+
+        Its path stands in the file, so that rows which say the same at two readings are not taken
+        for one content that arrived twice.
+        """
+        folder = (self._home / path).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        written = folder / f".{secrets.token_hex(8)}{_PART}"
+        frame.write_parquet(
+            written, compression="zstd", statistics=False, metadata={"batch": path}
+        )
+        sync(written)
+        return written
 
     def name(self, model: str, label: str, at: datetime) -> str:
         """Make the path of a batch; it sorts by time, and says which table and which reading."""

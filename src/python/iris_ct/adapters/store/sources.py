@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,8 @@ from iris_ct.core.errors import ConflictError
 from iris_ct.ports import Reading, SeenRow, SourceState
 
 _S, _R, _I = tables.source, tables.source_row, tables.source_ids
+# Ids of one statement.
+_PART = 500
 
 
 class SqlSources:
@@ -41,6 +43,17 @@ class SqlSources:
         with self._database.reading() as connection:
             rows = connection.execute(wanted.order_by(_R.c.source_id))
             return {row.source_id: SeenRow(row.row_digest, row.read_at) for row in rows}
+
+    def seen_of(self, model: str, ids: Sequence[int]) -> dict[int, SeenRow]:
+        """Give the kept digests of these ids."""
+        found: dict[int, SeenRow] = {}
+        with self._database.reading() as connection:
+            for start in range(0, len(ids), _PART):
+                part = ids[start : start + _PART]
+                wanted = sa.select(_R).where(_R.c.model == model, _R.c.source_id.in_(part))
+                for row in connection.execute(wanted):
+                    found[row.source_id] = SeenRow(row.row_digest, row.read_at)
+        return found
 
     def known(self, model: str, ids: Collection[int]) -> set[int]:
         """Tell which of the ids were read before and were not gone since."""
@@ -77,11 +90,12 @@ class SqlSources:
             _remember(connection, model, reading)
             source_ids.remove(connection, model, reading.gone)
             source_ids.add(connection, model, reading.added)
-            if reading.forget_until is not None and after.window_from is not None:
+            # What left the window with this reading was not looked at by `changed` yet.
+            if reading.forget_until is not None and before.window_from is not None:
                 connection.execute(
                     sa.delete(_R).where(
                         _R.c.model == model,
-                        _R.c.source_id <= after.window_from,
+                        _R.c.source_id <= before.window_from,
                         _R.c.read_at <= reading.forget_until,
                     )
                 )
@@ -91,13 +105,17 @@ class SqlSources:
         return after
 
     def fail(self, model: str, place: str, failure: str, *, at: datetime) -> SourceState:
-        """Note why a look failed; give the state before."""
+        """Note why a look failed; give the state before.
+
+        A place that was never read gives way to this one; one that was read is kept.
+        """
         with self._database.writing(model) as connection:
             found = _state(connection, model)
             before = found or SourceState(model, place)
             begins = before.failure != failure
             after = replace(
                 before,
+                place=place if before.read_at is None else before.place,
                 looked_at=at,
                 failure=failure,
                 n_failures=before.n_failures + int(begins),
