@@ -19,11 +19,13 @@ from iris_ct import procedures
 from iris_ct.bootstrap import Parts, build
 from iris_ct.config import load_settings
 from iris_ct.core.errors import ConfigError, DataError, NoChampionError, UnknownModelError
+from iris_ct.flow.fold import fold_journal
 
 ROW = {"hour": 5, "temperature": 14.25, "weather": "rain", "holiday": False}
 
 
 def logged(parts: Parts) -> int:
+    fold_journal(parts.store, parts.clock)
     return sum(parts.store.predictions.counts(MODEL).values())
 
 

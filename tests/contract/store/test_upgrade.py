@@ -295,7 +295,7 @@ def test_a_failure_amid_the_upgrade_leaves_the_old_state(released: str) -> None:
         with pytest.raises(StoreError):
             migrate(database, (MIGRATIONS[0], Migration(2, "fail at its end", fail)))
         assert image(released) == before
-        assert migrate(database) == [2]
+        assert migrate(database) == [step.number for step in MIGRATIONS[1:]]
     finally:
         database.close()
 
@@ -329,7 +329,8 @@ def test_several_processes_can_upgrade_at_once(released: str, tmp_path: Path) ->
     crowd = [children.start(released, tmp_path / "home", "tell('open')") for _ in range(3)]
     assert [children.hear(child) for child in crowd] == ["open"] * 3
     assert [children.end(child) for child in crowd] == [0] * 3
-    assert rows(released, "SELECT number FROM ct_migration ORDER BY number") == [(1,), (2,)]
+    taken = rows(released, "SELECT number FROM ct_migration ORDER BY number")
+    assert taken == [(step.number,) for step in MIGRATIONS]
     assert rows(released, "SELECT count(*) FROM ct_drift_feature") == [(2,)]
 
 

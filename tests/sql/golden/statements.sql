@@ -38,7 +38,7 @@ INSERT INTO CT_Store.ct_model_version (model, version, cycle_id, spec_digest, re
 
 INSERT INTO CT_Store.ct_prediction (model, file_seq, place, row_key, row_position, prediction, prediction_number, prediction_probability) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
-INSERT INTO CT_Store.ct_prediction_file (model, request_id, seq, version, batch_id, n_rows, path, file_digest, predicted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO CT_Store.ct_prediction_file (model, request_id, seq, version, batch_id, n_rows, path, file_digest, predicted_at, shadow, predicted_from, n_keyed, first_key, last_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 INSERT INTO CT_Store.ct_quarantine (batch_id, model, seq, n_rows, whole_batch, reasons, path, arrived_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
@@ -242,11 +242,15 @@ SELECT CT_Store.ct_model_version.model, CT_Store.ct_model_version.version, CT_St
 FROM CT_Store.ct_model_version
 WHERE CT_Store.ct_model_version.run_id IS NULL ORDER BY CT_Store.ct_model_version.model, CT_Store.ct_model_version.version;
 
-SELECT CT_Store.ct_prediction.model, CT_Store.ct_prediction_file.request_id, CT_Store.ct_prediction.place, CT_Store.ct_prediction.row_key, CT_Store.ct_prediction.row_position, CT_Store.ct_prediction.prediction, CT_Store.ct_prediction.prediction_number, CT_Store.ct_prediction.prediction_probability, CT_Store.ct_prediction_file.version AS model_version, CT_Store.ct_prediction_file.batch_id, CAST(REPLACE(SUBSTRING(CT_Store.ct_prediction_file.predicted_at, 1, 26), 'T', ' ') AS TIMESTAMP) AS predicted_at
+SELECT CT_Store.ct_prediction.model, CASE WHEN (CT_Store.ct_prediction.puid IS NOT NULL) THEN CT_Store.ct_prediction.puid ELSE CT_Store.ct_prediction_file.request_id END AS request_id, CASE WHEN (CT_Store.ct_prediction.request_place IS NOT NULL) THEN CT_Store.ct_prediction.request_place ELSE CT_Store.ct_prediction.place END AS place, CT_Store.ct_prediction.row_key, CT_Store.ct_prediction.row_position, CT_Store.ct_prediction.prediction, CT_Store.ct_prediction.prediction_number, CT_Store.ct_prediction.prediction_probability, CT_Store.ct_prediction_file.version AS model_version, CT_Store.ct_prediction_file.batch_id, CAST(REPLACE(SUBSTRING(CASE WHEN (CT_Store.ct_prediction.predicted_at IS NOT NULL) THEN CT_Store.ct_prediction.predicted_at ELSE CT_Store.ct_prediction_file.predicted_at END, 1, 26), 'T', ' ') AS TIMESTAMP) AS predicted_at
 FROM CT_Store.ct_prediction_file JOIN CT_Store.ct_prediction ON CT_Store.ct_prediction.model = CT_Store.ct_prediction_file.model AND CT_Store.ct_prediction.file_seq = CT_Store.ct_prediction_file.seq
 WHERE CT_Store.ct_prediction_file.n_projected = CT_Store.ct_prediction_file.n_rows;
 
-SELECT CT_Store.ct_prediction_file.model, CT_Store.ct_prediction_file.request_id, CT_Store.ct_prediction_file.seq, CT_Store.ct_prediction_file.version, CT_Store.ct_prediction_file.batch_id, CT_Store.ct_prediction_file.n_rows, CT_Store.ct_prediction_file.path, CT_Store.ct_prediction_file.file_digest, CT_Store.ct_prediction_file.predicted_at, CT_Store.ct_prediction_file.purged_at, CT_Store.ct_prediction_file.n_projected
+SELECT CT_Store.ct_prediction_file.model, CT_Store.ct_prediction_file.request_id, CT_Store.ct_prediction_file.seq, CT_Store.ct_prediction_file.version, CT_Store.ct_prediction_file.batch_id, CT_Store.ct_prediction_file.n_rows, CT_Store.ct_prediction_file.path, CT_Store.ct_prediction_file.file_digest, CT_Store.ct_prediction_file.predicted_at, CT_Store.ct_prediction_file.purged_at, CT_Store.ct_prediction_file.n_projected, CT_Store.ct_prediction_file.shadow, CT_Store.ct_prediction_file.predicted_from, CT_Store.ct_prediction_file.n_keyed, CT_Store.ct_prediction_file.first_key, CT_Store.ct_prediction_file.last_key
+FROM CT_Store.ct_prediction_file
+WHERE CT_Store.ct_prediction_file.model = ? AND CT_Store.ct_prediction_file.path != ? AND CT_Store.ct_prediction_file.shadow = ? ORDER BY CT_Store.ct_prediction_file.seq;
+
+SELECT CT_Store.ct_prediction_file.model, CT_Store.ct_prediction_file.request_id, CT_Store.ct_prediction_file.seq, CT_Store.ct_prediction_file.version, CT_Store.ct_prediction_file.batch_id, CT_Store.ct_prediction_file.n_rows, CT_Store.ct_prediction_file.path, CT_Store.ct_prediction_file.file_digest, CT_Store.ct_prediction_file.predicted_at, CT_Store.ct_prediction_file.purged_at, CT_Store.ct_prediction_file.n_projected, CT_Store.ct_prediction_file.shadow, CT_Store.ct_prediction_file.predicted_from, CT_Store.ct_prediction_file.n_keyed, CT_Store.ct_prediction_file.first_key, CT_Store.ct_prediction_file.last_key
 FROM CT_Store.ct_prediction_file
 WHERE CT_Store.ct_prediction_file.predicted_at < ? AND CT_Store.ct_prediction_file.path != ? AND CT_Store.ct_prediction_file.model = ? ORDER BY CT_Store.ct_prediction_file.predicted_at, CT_Store.ct_prediction_file.request_id;
 
@@ -258,13 +262,9 @@ SELECT CT_Store.ct_prediction_file.path, CT_Store.ct_prediction_file.n_projected
 FROM CT_Store.ct_prediction_file
 WHERE CT_Store.ct_prediction_file.model = ? AND CT_Store.ct_prediction_file.seq = ?;
 
-SELECT CT_Store.ct_prediction_file.path, CT_Store.ct_prediction_file.version, CT_Store.ct_prediction_file.batch_id
-FROM CT_Store.ct_prediction_file
-WHERE CT_Store.ct_prediction_file.model = ? AND CT_Store.ct_prediction_file.path != ? ORDER BY CT_Store.ct_prediction_file.seq;
-
 SELECT CT_Store.ct_prediction_file.seq
 FROM CT_Store.ct_prediction_file
-WHERE CT_Store.ct_prediction_file.model = ? AND CT_Store.ct_prediction_file.n_projected < CT_Store.ct_prediction_file.n_rows AND CT_Store.ct_prediction_file.path != ? ORDER BY CT_Store.ct_prediction_file.seq DESC;
+WHERE CT_Store.ct_prediction_file.model = ? AND CT_Store.ct_prediction_file.n_projected < CT_Store.ct_prediction_file.n_rows AND CT_Store.ct_prediction_file.path != ? AND CT_Store.ct_prediction_file.shadow = ? ORDER BY CT_Store.ct_prediction_file.seq DESC;
 
 SELECT CT_Store.ct_prediction_file.seq
 FROM CT_Store.ct_prediction_file
@@ -276,7 +276,7 @@ WHERE CT_Store.ct_prediction_file.model = ? AND CT_Store.ct_prediction_file.requ
 
 SELECT CT_Store.ct_prediction_file.version, sum(CT_Store.ct_prediction_file.n_rows) AS sum_1
 FROM CT_Store.ct_prediction_file
-WHERE CT_Store.ct_prediction_file.model = ? GROUP BY CT_Store.ct_prediction_file.version ORDER BY CT_Store.ct_prediction_file.version;
+WHERE CT_Store.ct_prediction_file.model = ? AND CT_Store.ct_prediction_file.shadow = ? GROUP BY CT_Store.ct_prediction_file.version ORDER BY CT_Store.ct_prediction_file.version;
 
 SELECT CT_Store.ct_quarantine.batch_id, CT_Store.ct_quarantine.model, CT_Store.ct_quarantine.seq, CT_Store.ct_quarantine.n_rows, CT_Store.ct_quarantine.whole_batch, CT_Store.ct_quarantine.reasons, CT_Store.ct_quarantine.path, CT_Store.ct_quarantine.arrived_at, CT_Store.ct_quarantine.released_at, CT_Store.ct_quarantine.released_by, CT_Store.ct_quarantine.released_in, CT_Store.ct_quarantine.purged_at
 FROM CT_Store.ct_quarantine
@@ -366,6 +366,10 @@ WHERE CT_Store.ct_source_row.model = ? AND CT_Store.ct_source_row.source_id > ? 
 
 SELECT CT_Store.ct_source_row.model, CT_Store.ct_source_row.source_id, CT_Store.ct_source_row.row_digest, CT_Store.ct_source_row.read_at
 FROM CT_Store.ct_source_row
+WHERE CT_Store.ct_source_row.model = ? AND CT_Store.ct_source_row.source_id IN (?, ...);
+
+SELECT CT_Store.ct_source_row.model, CT_Store.ct_source_row.source_id, CT_Store.ct_source_row.row_digest, CT_Store.ct_source_row.read_at
+FROM CT_Store.ct_source_row
 WHERE CT_Store.ct_source_row.model = ? ORDER BY CT_Store.ct_source_row.source_id;
 
 SELECT CT_Store.ct_specification.content
@@ -412,7 +416,7 @@ WHERE CT_Store.ct_cycle.model = ? ORDER BY CT_Store.ct_trigger.place;
 
 SELECT DISTINCT CT_Store.ct_prediction_file.model
 FROM CT_Store.ct_prediction_file
-WHERE CT_Store.ct_prediction_file.n_projected < CT_Store.ct_prediction_file.n_rows AND CT_Store.ct_prediction_file.path != ?;
+WHERE CT_Store.ct_prediction_file.n_projected < CT_Store.ct_prediction_file.n_rows AND CT_Store.ct_prediction_file.path != ? AND CT_Store.ct_prediction_file.shadow = ?;
 
 SELECT DISTINCT CT_Store.ct_prediction_file.model
 FROM CT_Store.ct_prediction_file

@@ -116,6 +116,10 @@ class JournalWriter:
             with self._thread_lock:
                 self._admit(len(block))
                 self._write(block)
+                if self._sync_s == 0:
+                    self._sync_files()
+                else:
+                    self._sync_later()
 
     def close(self) -> None:
         """Close the segment and sync it; the next `append` begins another one."""
@@ -156,10 +160,14 @@ class JournalWriter:
         while True:
             if self._descriptor < 0:
                 self._begin()
-            with _locked(self._descriptor):
+            descriptor = self._descriptor
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
                 if self._is_mine():
                     self._put(block)
                     return
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
             # Somebody has sealed it, and is folding it or has done so.
             self._leave()
             self._counted_at = -_COUNT_S
@@ -176,10 +184,6 @@ class JournalWriter:
         if self._size >= self._segment_bytes:
             self._others += self._size
             self._end()
-        if self._sync_s == 0:
-            self._sync_files()
-        else:
-            self._sync_later()
 
     def _end(self) -> None:
         """Close the segment; its file stays open until it is synced."""
@@ -216,7 +220,7 @@ class JournalWriter:
 
     def _is_mine(self) -> bool:
         """Tell whether nobody has sealed the segment; its lock must be held."""
-        return os.fstat(self._descriptor).st_size == self._size
+        return os.lseek(self._descriptor, 0, os.SEEK_END) == self._size
 
     def _sync_later(self) -> None:
         if self._dirty.is_set():

@@ -14,6 +14,7 @@ from iris_ct.core.evaluation.losses import row_losses
 from iris_ct.core.span import span_length
 from iris_ct.core.specification import Specification
 from iris_ct.flow.decide import mature_horizon
+from iris_ct.flow.fold import fold_journal
 from iris_ct.flow.identify import audit_event, decision_id
 from iris_ct.flow.reference import columns_digest, window_summary
 from iris_ct.flow.serve import Champions, LoadedModel
@@ -48,7 +49,7 @@ def detect(
     version = champion.version.version
     report_id = decision_id("drift", model, subject, str(version))
     data = _data_drift(champion, specification, event_now, store)
-    error = _error_drift(champion, specification, event_now, store)
+    error = _error_drift(champion, specification, event_now, store, clock)
     content = {
         "report_id": report_id,
         "subject": subject,
@@ -105,7 +106,11 @@ def _data_drift(
 
 
 def _error_drift(
-    champion: LoadedModel, specification: Specification, event_now: int, store: Store
+    champion: LoadedModel,
+    specification: Specification,
+    event_now: int,
+    store: Store,
+    clock: Clock,
 ) -> dict[str, Any] | None:
     """Compare the champion's served losses on mature rows with its loss on its own holdout.
 
@@ -115,6 +120,7 @@ def _error_drift(
     version, metric = champion.version, champion.specification.metric
     if version.holdout_loss is None or not specification.predicts_like(champion.specification):
         return None
+    fold_journal(store, clock)
     outcomes = store.predictions.outcomes(
         specification,
         as_of_seq=store.batches.newest_seq(version.model),

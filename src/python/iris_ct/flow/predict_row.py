@@ -9,12 +9,15 @@ import json
 import re
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from iris_ct.core.dataset.batch import KEY, POSITION
+from iris_ct.core.dataset.batch import KEY
 from iris_ct.core.dataset.keys import row_keys
 from iris_ct.core.dataset.validation import InputValidator
 from iris_ct.core.errors import DataError
+from iris_ct.core.scoring.inputs import Outputs
+from iris_ct.core.scoring.record import record_of
 from iris_ct.core.specification import Specification
 from iris_ct.flow.serve import LoadedModel
 from iris_ct.ports import Clock, Store
@@ -25,12 +28,20 @@ _ESCAPED = re.compile(r"\\([\\|])")
 
 
 def predict_row(
-    champion: LoadedModel, wanted: str, *, request_id: str, store: Store, clock: Clock
+    champion: LoadedModel,
+    wanted: str,
+    *,
+    request_id: str,
+    store: Store,
+    clock: Clock,
+    once: bool = False,
 ) -> dict[str, Any]:
-    """Predict one row and log it under ``request_id``.
+    """Predict one row and queue it for the log, under ``request_id``.
 
     Parameters
     ----------
+    once : bool
+        Whether the request may come again under its id, and is then logged once all the same.
     wanted : str
         A JSON object with values of features, missing ones null, perhaps with the key columns;
         or the key of a stored row, as the rows of its file write it.
@@ -54,22 +65,29 @@ def predict_row(
         rows, key = _stored(wanted, specification, store)
     predictions = champion.predict(rows)
     version = champion.version.version
-    frame = predictions.with_columns(
-        pl.lit(key, pl.String).alias(KEY), pl.lit(None, pl.Int64).alias(POSITION)
+    shares = champion.predictor.probabilities(predictions)
+    said = predictions["prediction"]
+    outputs = Outputs(
+        said.to_numpy() if shares is None else said.to_list(),
+        None if shares is None else np.array([list(shares.values())]),
+        tuple(shares or ()),
+        [key],
     )
-    store.predictions.record(
-        specification,
-        request_id=request_id,
+    queued = record_of(
+        outputs,
+        puid=request_id,
+        model=specification.name,
         version=version,
-        frame=frame,
-        at=clock.now(),
+        at_us=int(clock.now().timestamp() * 1e6),
+        once=once,
     )
+    store.journal_writer.append([queued])
     return {
         "model": specification.name,
         "model_version": version,
         "key": key,
-        "prediction": predictions["prediction"][0],
-        "probabilities": champion.predictor.probabilities(predictions),
+        "prediction": said[0],
+        "probabilities": shares,
         "request_id": request_id,
     }
 

@@ -7,6 +7,7 @@ record are idempotent: recording the same identifier again changes nothing.
 
 from iris_ct.ports.clock import Clock
 from iris_ct.ports.files import ClaimedFile, Inbox, ModelFiles, PredictionWriter, RowSource
+from iris_ct.ports.journal import Journal, JournalWriter
 from iris_ct.ports.observation import Outcomes, PredictionLog, SummaryStore
 from iris_ct.ports.projections import Projections
 from iris_ct.ports.records import (
@@ -29,6 +30,7 @@ from iris_ct.ports.rows import (
     SpecificationStore,
     SpecificationVersion,
 )
+from iris_ct.ports.services import AuthorStore, KeptService, PackageStore, ServiceStore
 from iris_ct.ports.source import (
     Reading,
     SeenRow,
@@ -44,6 +46,7 @@ from iris_ct.ports.training import JobFiles, ModelRegistry, Trainer, TrainingJob
 
 __all__ = [
     "AuditLog",
+    "AuthorStore",
     "BatchStore",
     "BatchWriter",
     "ClaimedFile",
@@ -55,10 +58,14 @@ __all__ = [
     "HeldRows",
     "Inbox",
     "JobFiles",
+    "Journal",
+    "JournalWriter",
+    "KeptService",
     "ModelFiles",
     "ModelRegistry",
     "ModelStore",
     "Outcomes",
+    "PackageStore",
     "PredictionLog",
     "PredictionWriter",
     "Projections",
@@ -67,6 +74,7 @@ __all__ = [
     "Reading",
     "RowSource",
     "SeenRow",
+    "ServiceStore",
     "SnapshotStore",
     "SourceFiles",
     "SourcePage",

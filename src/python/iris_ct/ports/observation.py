@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +11,11 @@ from iris_ct.core.specification import Specification
 
 if TYPE_CHECKING:
     import polars as pl
+
+# Columns of a frame that holds the predictions of many requests.
+PUID = "_puid"
+PLACE_IN_REQUEST = "_place"
+PREDICTED_AT = "_predicted_at"
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,15 @@ class PredictionLog(Protocol):
         frame: pl.DataFrame | Iterable[pl.DataFrame],
         at: datetime,
         batch_id: str | None = None,
+        shadow: bool = False,
     ) -> None:
         """Keep predictions: one frame, or many that are written as they come.
 
         A request is recorded whole or not at all; many frames of one request need as much memory
         as a few of them. ``_key``, ``_position`` (null outside a batch), ``prediction`` and ``probability``
-        (binary) or ``probability_<class>`` columns (multiclass).
+        (binary) or ``probability_<class>`` columns (multiclass). What a journal has gathered also
+        has ``_puid``, ``_place`` (of the row in that request) and ``_predicted_at``; ``at`` is
+        then the last of these times. ``shadow`` marks answers that nobody was given.
         """
         ...
 
@@ -53,10 +61,20 @@ class PredictionLog(Protocol):
         to_position: int | None = None,
         version: int | None = None,
         batch_id: str | None = None,
+        shadow: bool = False,
     ) -> Outcomes:
         """Join logged predictions of arrived rows with their newest known truth.
 
-        The first prediction of a row counts.
+        The first prediction of a row counts. With ``shadow`` those are joined that nobody was
+        given, else those that somebody was.
+        """
+        ...
+
+    def find(self, model: str, puids: Collection[str]) -> pl.DataFrame:
+        """Give the predictions of requests that a journal has gathered.
+
+        Columns ``_puid``, ``_place``, ``_key``, ``prediction`` (as text), ``version`` and
+        ``_predicted_at``; no row for a request that is not known.
         """
         ...
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from iris_ct.ports.journal import Journal, JournalWriter
 from iris_ct.ports.observation import PredictionLog, SummaryStore
 from iris_ct.ports.projections import Projections
 from iris_ct.ports.records import AuditLog, CycleStore, DecisionLog, ModelStore, Transactions
 from iris_ct.ports.rows import BatchStore, Purger, Quarantine, SnapshotStore, SpecificationStore
+from iris_ct.ports.services import AuthorStore, PackageStore, ServiceStore
 from iris_ct.ports.source import SourceStore
 
 
@@ -41,6 +43,16 @@ class Store(Protocol):
     @property
     def predictions(self) -> PredictionLog:
         """What was predicted."""
+        ...
+
+    @property
+    def journal(self) -> Journal:
+        """What was predicted and is not in the log yet."""
+        ...
+
+    @property
+    def journal_writer(self) -> JournalWriter:
+        """Where this process queues its own predictions."""
         ...
 
     @property
@@ -86,4 +98,19 @@ class Store(Protocol):
     @property
     def sources(self) -> SourceStore:
         """How far tables have been read."""
+        ...
+
+    @property
+    def services(self) -> ServiceStore:
+        """Model services."""
+        ...
+
+    @property
+    def packages(self) -> PackageStore:
+        """Models from elsewhere."""
+        ...
+
+    @property
+    def authors(self) -> AuthorStore:
+        """Whose packages are taken."""
         ...

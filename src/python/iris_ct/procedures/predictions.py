@@ -31,6 +31,7 @@ def predict_row(parts: Parts, model: str, row: str, *, request_id: str = "") -> 
         request_id=f"row:{request_id or secrets.token_hex(8)}",
         store=parts.store,
         clock=parts.clock,
+        once=bool(request_id),
     )
 
 

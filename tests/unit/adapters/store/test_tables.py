@@ -21,6 +21,7 @@ from iris_ct.adapters.store.views import VIEWS, compiled
 RELEASED = {
     1: "72724ae0bd8d550b710cd7daf5e3fd95a0a8ddaf073068b2ebe034815e03dd10",
     2: "9546014b8401873f180360e587358910f0dd088b8f948b77e75bfb221a6ffb8d",
+    3: "4f24bf3dd3149d0fbd17d7c448dfe252dbd5033d8faf3f2963fdd8f4b408212e",
 }
 # Words that some database of the product keeps for itself.
 RESERVED = frozenset(

@@ -31,6 +31,8 @@ class Migration:
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first release: all tables", tables.metadata.create_all),
     Migration(2, "columns, tables and views to look at with SQL", did.show_records),
+    Migration(3, "predictions of many requests in one file", did.gather_predictions),
+    Migration(4, "tables of model services and packages", did.keep_services),
 )
 
 

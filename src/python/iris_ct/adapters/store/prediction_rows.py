@@ -17,11 +17,15 @@ from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.files import FactFiles
 from iris_ct.adapters.store.row_keys import shortened
 from iris_ct.core.dataset.batch import KEY, POSITION
+from iris_ct.core.errors import CTError, StoreError, StoreUnavailableError
+from iris_ct.ports.observation import PLACE_IN_REQUEST, PREDICTED_AT, PUID
 
 if TYPE_CHECKING:
     import polars as pl
 
 _F, _P = tables.prediction_file, tables.prediction
+# Files that an error names: enough to find them, few enough for a log line.
+_SHOWN = 3
 
 
 class PredictionRows:
@@ -39,11 +43,30 @@ class PredictionRows:
             return set(connection.scalars(lacking)), set(connection.scalars(having))
 
     def bring_up(self, model: str, budget: Budget) -> None:
-        """Add the rows of all files that lack some, newest first: they are asked for next."""
+        """Add the rows of all files that lack some, newest first: they are asked for next.
+
+        Raises
+        ------
+        StoreError or StoreUnavailableError
+            At the end, if a file could not be added; no other one waits for it. At once, if the
+            database is away.
+        """
+        failed: list[tuple[str, CTError]] = []
         for seq in self._files_of(model, _is_lacking()):
             if budget.is_spent:
-                return
-            self._add(model, seq, budget)
+                break
+            try:
+                self._add(model, seq, budget)
+            except (StoreError, StoreUnavailableError) as error:
+                failed.append((self._path(model, seq), error))
+        if failed:
+            paths = ", ".join(path for path, _ in failed[:_SHOWN])
+            more = f" and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
+            first = failed[0][1]
+            raise type(first)(
+                f"Predictions of '{model}' are no rows of ct_prediction yet, those of {paths}"
+                f"{more}; all others are. The first file: {first}"
+            ) from first
 
     def remove(self, model: str, budget: Budget) -> None:
         """Remove all rows, file by file."""
@@ -59,6 +82,10 @@ class PredictionRows:
         )
         with self._database.reading() as connection:
             return list(connection.scalars(wanted))
+
+    def _path(self, model: str, seq: int) -> str:
+        with self._database.reading() as connection:
+            return _state(connection, model, seq)[0]
 
     def _add(self, model: str, seq: int, budget: Budget) -> None:
         from iris_ct.adapters.store.parquet import read_chunks
@@ -97,7 +124,8 @@ def remove_file(connection: sa.Connection, model: str, seq: int) -> int:
 
 
 def _is_lacking() -> sa.ColumnElement[bool]:
-    return sa.and_(_F.c.n_projected < _F.c.n_rows, _F.c.path != "")
+    """Say which files lack rows; what nobody was answered is not shown."""
+    return sa.and_(_F.c.n_projected < _F.c.n_rows, _F.c.path != "", _F.c.shadow == 0)
 
 
 def _state(connection: sa.Connection, model: str, seq: int) -> tuple[str, int]:
@@ -130,8 +158,22 @@ def _rows(frame: pl.DataFrame, *, model: str, seq: int, first: int) -> list[dict
         prediction=text.cast(pl.String),
         prediction_number=pl.lit(None, pl.Float64) if number is None else number,
         prediction_probability=_probability(frame.columns),
+        **_request(frame),
     )
     return [{"model": model, "file_seq": seq, **row} for row in shown.iter_rows(named=True)]
+
+
+def _request(frame: pl.DataFrame) -> dict[str, pl.Expr]:
+    """Say of which request a row is, where one file holds many."""
+    import polars as pl
+
+    if PUID not in frame.columns:
+        return {}
+    return {
+        "puid": pl.lit(shortened(frame[PUID])),
+        "request_place": pl.col(PLACE_IN_REQUEST),
+        "predicted_at": pl.col(PREDICTED_AT),
+    }
 
 
 def _probability(columns: list[str]) -> pl.Expr:

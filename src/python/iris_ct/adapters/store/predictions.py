@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,13 @@ from iris_ct.adapters.store.batches import SqlBatches
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.facts import Facts, Wanted
 from iris_ct.adapters.store.files import STORE, FactFiles
+from iris_ct.adapters.store.row_keys import LONGEST_KEY
 from iris_ct.adapters.store.sql_text import sql
 from iris_ct.core.dataset.batch import KEY, POSITION
 from iris_ct.core.errors import SchemaMismatchError
 from iris_ct.core.specification import Specification
 from iris_ct.ports import Outcomes
+from iris_ct.ports.observation import PLACE_IN_REQUEST, PREDICTED_AT, PUID
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,11 +68,13 @@ class SqlPredictions:
         frame: pl.DataFrame | Iterable[pl.DataFrame],
         at: datetime,
         batch_id: str | None = None,
+        shadow: bool = False,
     ) -> None:
         """Keep predictions as one file; a request that is recorded already changes nothing.
 
         Several frames are written one after the other, so that memory holds a few of them; they
-        are one request all the same, recorded whole or not at all.
+        are one request all the same, recorded whole or not at all. Frames of many requests have
+        the columns that `ports.PredictionLog` names.
 
         Raises
         ------
@@ -84,7 +88,8 @@ class SqlPredictions:
         if self._is_recorded(model, request_id):
             return
         frames = [frame] if isinstance(frame, pl.DataFrame) else frame
-        written = self._write(model, request_id, frames)
+        facts = _Facts()
+        written = self._write(model, request_id, facts.gathered(frames))
         if written is None:
             return
         final, digest, n_rows = written
@@ -105,6 +110,8 @@ class SqlPredictions:
                     path=self._files.relative(final),
                     file_digest=digest,
                     predicted_at=at,
+                    shadow=int(shadow),
+                    **facts.columns(),
                 )
             )
 
@@ -117,14 +124,16 @@ class SqlPredictions:
         to_position: int | None = None,
         version: int | None = None,
         batch_id: str | None = None,
+        shadow: bool = False,
     ) -> Outcomes:
         """Join logged predictions of arrived rows with their newest known truth.
 
         The first prediction of a row counts, whichever version made it; ``version`` then picks
         among those. ``batch_id`` looks only at predictions logged for that batch. Positions are
-        those of the rows that count now, corrections included; predictions logged for batches
-        that do not reach into the window of positions are not looked at, so that the cost does
-        not grow with the history.
+        those of the rows that count now, corrections included. So that the cost does not grow
+        with the history, files are left out that cannot matter: of batches that do not reach
+        into the window of positions, without keys, and with none of the window's keys between
+        their first and last one.
         """
         arrivals = self._batches.arrivals(specification.name)
         with self._analyst.session() as session:
@@ -139,14 +148,18 @@ class SqlPredictions:
             wanted = facts.batch_ids if batch_id is None else {batch_id}
             logged = [
                 file
-                for file in self._logged(specification.name)
+                for file in self._logged(specification.name, shadow=shadow)
                 if file.batch_id in wanted or (file.batch_id is None and batch_id is None)
             ]
             if not logged:
                 return _nothing(specification)
-            paths = [str(self._files.absolute(file.path)) for file in logged]
             rows = facts.query([Wanted(KEY, "key", "r_key")])
             run(session, sql("CREATE TEMP TABLE counted AS {rows}", rows=rows))
+            [(low, high)] = run(session, sql("SELECT min(r_key), max(r_key) FROM counted"))
+            logged = [file for file in logged if _may_hold(file, low, high)]
+            if not logged:
+                return _nothing(specification)
+            paths = [str(self._files.absolute(file.path)) for file in logged]
             first = sql(_FIRST, paths, key=KEY, places=_PLACES)
             found = session.execute(first.text, list(first.values)).fetchnumpy()
         n_found = len(found["place"])
@@ -165,11 +178,41 @@ class SqlPredictions:
             version=versions[picked],
         )
 
+    def find(self, model: str, puids: Collection[str]) -> pl.DataFrame:
+        """Give the predictions of requests that a journal has gathered.
+
+        Looked for in the newest files first, until all are found. See `ports.PredictionLog`.
+        """
+        import polars as pl
+
+        missing, found = set(puids), [_no_requests()]
+        for file in reversed(self._logged(model, shadow=False)):
+            if not missing:
+                break
+            if file.predicted_from is None:
+                continue
+            stored = pl.scan_parquet(self._files.absolute(file.path))
+            rows = (
+                stored.filter(pl.col(PUID).is_in(list(missing)))
+                .select(
+                    PUID,
+                    PLACE_IN_REQUEST,
+                    KEY,
+                    pl.col("prediction").cast(pl.String),
+                    version=pl.lit(file.version, pl.Int64),
+                    **{PREDICTED_AT: pl.col(PREDICTED_AT)},
+                )
+                .collect()
+            )
+            missing.difference_update(rows[PUID])
+            found.append(rows)
+        return pl.concat(found)
+
     def counts(self, model: str) -> dict[int, int]:
-        """Count logged predictions by version, purged ones included."""
+        """Count logged predictions by version, purged ones included, shadows not."""
         wanted = (
             sa.select(_T.c.version, sa.func.sum(_T.c.n_rows))
-            .where(_T.c.model == model)
+            .where(_T.c.model == model, _T.c.shadow == 0)
             .group_by(_T.c.version)
             .order_by(_T.c.version)
         )
@@ -181,15 +224,13 @@ class SqlPredictions:
         with self._database.reading() as connection:
             return connection.scalar(wanted) is not None
 
-    def _logged(self, model: str) -> Sequence[Any]:
-        """List the files that are there, oldest first."""
-        wanted = (
-            sa.select(_T.c.path, _T.c.version, _T.c.batch_id)
-            .where(_T.c.model == model, _T.c.path != "")
-            .order_by(_T.c.seq)
-        )
+    def _logged(self, model: str, *, shadow: bool) -> Sequence[Any]:
+        """List the files that are there, in the order of their first predictions."""
+        there = (_T.c.model == model, _T.c.path != "", _T.c.shadow == int(shadow))
+        wanted = sa.select(_T).where(*there).order_by(_T.c.seq)
         with self._database.reading() as connection:
-            return connection.execute(wanted).all()
+            files = connection.execute(wanted).all()
+        return sorted(files, key=lambda file: file.predicted_from or file.predicted_at)
 
     def _write(
         self, model: str, request_id: str, frames: Iterable[pl.DataFrame]
@@ -213,6 +254,63 @@ class SqlPredictions:
             raise
         self._files.publish(final)
         return final, writer.digest, writer.n_rows
+
+
+class _Facts:
+    """What the catalogue says about the frames of one file."""
+
+    def __init__(self) -> None:
+        self._n_keyed = 0
+        self._keys: list[str] = []
+        self._times: list[datetime] = []
+
+    def gathered(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Hand frames on, and look at each."""
+        import polars as pl
+
+        for frame in frames:
+            if KEY in frame.columns:
+                keys = frame[KEY].cast(pl.String)
+                self._n_keyed += keys.len() - keys.null_count()
+                self._keys += [str(key) for key in (keys.min(), keys.max()) if key is not None]
+            if PREDICTED_AT in frame.columns and frame.height:
+                self._times.append(frame[PREDICTED_AT].min())  # type: ignore[arg-type] # of times
+            yield frame
+
+    def columns(self) -> dict[str, Any]:
+        """Give the values of the catalogue's columns."""
+        ends = [min(self._keys), max(self._keys)] if self._keys else [None, None]
+        fit = all(end is None or len(end) <= LONGEST_KEY for end in ends)
+        return {
+            "n_keyed": self._n_keyed,
+            "first_key": ends[0] if fit else None,
+            "last_key": ends[1] if fit else None,
+            "predicted_from": min(self._times, default=None),
+        }
+
+
+def _may_hold(file: Any, low: str | None, high: str | None) -> bool:
+    """Tell whether a file may hold one of the keys ``low..high``, by what the catalogue says."""
+    if low is None or high is None or file.n_keyed == 0:
+        return False
+    if file.first_key is None or file.last_key is None:
+        return True
+    return bool(file.first_key <= high and low <= file.last_key)
+
+
+def _no_requests() -> pl.DataFrame:
+    import polars as pl
+
+    return pl.DataFrame(
+        schema={
+            PUID: pl.String,
+            PLACE_IN_REQUEST: pl.Int64,
+            KEY: pl.String,
+            "prediction": pl.String,
+            "version": pl.Int64,
+            PREDICTED_AT: pl.Datetime("us", "UTC"),
+        }
+    )
 
 
 def _table(request_id: str, frame: pl.DataFrame) -> pa.Table:

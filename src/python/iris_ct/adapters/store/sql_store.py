@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
+from iris_ct.adapters.journal import FolderJournal, JournalWriter, journal_dir
 from iris_ct.adapters.store.analyst import Analyst
 from iris_ct.adapters.store.audit import SqlAudit
 from iris_ct.adapters.store.batches import SqlBatches
@@ -17,10 +18,12 @@ from iris_ct.adapters.store.engine import Database, SqlTransactions, Synchronous
 from iris_ct.adapters.store.files import FactFiles
 from iris_ct.adapters.store.migrations import migrate
 from iris_ct.adapters.store.models import SqlModels
+from iris_ct.adapters.store.packages import SqlAuthors, SqlPackages
 from iris_ct.adapters.store.predictions import SqlPredictions
 from iris_ct.adapters.store.projections import SqlProjections
 from iris_ct.adapters.store.purge import SqlPurger
 from iris_ct.adapters.store.quarantine import SqlQuarantine
+from iris_ct.adapters.store.services import SqlServices
 from iris_ct.adapters.store.snapshots import SqlSnapshots
 from iris_ct.adapters.store.sources import SqlSources
 from iris_ct.adapters.store.specifications import SqlSpecifications
@@ -86,6 +89,8 @@ class SqlStore:
         self.batches = SqlBatches(database, files, analyst)
         self.snapshots = SqlSnapshots(database, files, self.batches, analyst)
         self.predictions = SqlPredictions(database, files, self.batches, analyst)
+        self.journal = FolderJournal(journal_dir(home))
+        self.journal_writer = JournalWriter(journal_dir(home))
         self.projections = SqlProjections(database, files, self.specifications)
         self.summaries = SqlSummaries(database)
         self.sources = SqlSources(database)
@@ -93,6 +98,9 @@ class SqlStore:
         self.decisions = SqlDecisions(database)
         self.models = SqlModels(database, files)
         self.audit = SqlAudit(database)
+        self.services = SqlServices(database)
+        self.packages = SqlPackages(database)
+        self.authors = SqlAuthors(database)
         self.quarantine = SqlQuarantine(database, files)
         self.purger = SqlPurger(database, files, self.cycles, self.models)
 
@@ -107,6 +115,7 @@ class SqlStore:
 
     def close(self) -> None:
         """Close the connections and give up this process' claim on files in the making."""
+        self.journal_writer.close()
         self._database.close()
         self._files.close()
 

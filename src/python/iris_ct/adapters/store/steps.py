@@ -44,6 +44,34 @@ _DRIFT_REPORT = {
     "error_p_value": "DOUBLE PRECISION",
     "measured_at": "VARCHAR(32)",
 }
+_PREDICTION_FILE = {
+    "shadow": "SMALLINT DEFAULT 0 NOT NULL",
+    "predicted_from": "VARCHAR(32)",
+    "n_keyed": "BIGINT",
+    "first_key": "VARCHAR(255)",
+    "last_key": "VARCHAR(255)",
+}
+_PREDICTION = {
+    "puid": "VARCHAR(255)",
+    "request_place": "BIGINT",
+    "predicted_at": "VARCHAR(32)",
+}
+
+# What step 2 made and a later step changes.
+_STEP_2 = sa.MetaData()
+sa.Table(
+    "ct_prediction",
+    _STEP_2,
+    sa.Column("model", sa.String(64), primary_key=True),
+    sa.Column("file_seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("place", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("row_key", sa.String(255)),
+    sa.Column("row_position", sa.BigInteger),
+    sa.Column("prediction", sa.Text),
+    sa.Column("prediction_number", sa.Float(53)),
+    sa.Column("prediction_probability", sa.Float(53)),
+    sa.Index("ct_prediction_key", "model", "row_key"),
+)
 
 
 def show_records(connection: sa.Connection) -> None:
@@ -53,6 +81,7 @@ def show_records(connection: sa.Connection) -> None:
     _add(connection, "ct_prediction_file", {"n_projected": "BIGINT DEFAULT 0 NOT NULL"})
     # Makes what is not there. A later step that changes one of these tables writes it down here
     # first, as it is now.
+    _STEP_2.create_all(connection)
     tables.metadata.create_all(connection)
     decision, report = tables.decision, tables.drift_report
     _fill(connection, decision, decision.c.decision_id, _DECISION, shown_values)
@@ -64,6 +93,20 @@ def show_records(connection: sa.Connection) -> None:
         ]
         if features:
             connection.execute(sa.insert(tables.drift_feature), features)
+
+
+def gather_predictions(connection: sa.Connection) -> None:
+    """Step 3: a prediction file may hold many requests, and says between which keys they are."""
+    _add(connection, "ct_prediction_file", _PREDICTION_FILE)
+    _add(connection, "ct_prediction", _PREDICTION)
+    connection.exec_driver_sql("CREATE INDEX ct_prediction_puid ON ct_prediction (model, puid)")
+
+
+def keep_services(connection: sa.Connection) -> None:
+    """Step 4: tables for model services, packages and their authors."""
+    # Makes what is not there; see step 2.
+    made = [tables.service, tables.package, tables.author]
+    tables.metadata.create_all(connection, tables=made)
 
 
 def _add(connection: sa.Connection, table: str, columns: dict[str, str]) -> None:

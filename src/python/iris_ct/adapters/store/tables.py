@@ -234,6 +234,14 @@ prediction_file = sa.Table(
     Column("purged_at", UtcText),
     # How many of them, from the first, are also rows of ct_prediction.
     Column("n_projected", BigInteger, nullable=False, server_default="0"),
+    # 1: nobody was given these answers.
+    Column("shadow", SmallInteger, nullable=False, server_default="0"),
+    # When the first of them was predicted; null: all at predicted_at.
+    Column("predicted_from", UtcText),
+    # How many have a key, and between which keys; null: not known.
+    Column("n_keyed", BigInteger),
+    Column("first_key", _id()),
+    Column("last_key", _id()),
     sa.UniqueConstraint("model", "seq", name="ct_prediction_file_seq"),
 )
 
@@ -249,7 +257,12 @@ prediction = sa.Table(
     Column("prediction", Text),
     Column("prediction_number", Float(53)),
     Column("prediction_probability", Float(53)),
+    # Of a file that holds many requests: which one, its row and its time.
+    Column("puid", _id()),
+    Column("request_place", BigInteger),
+    Column("predicted_at", UtcText),
     sa.Index("ct_prediction_key", "model", "row_key"),
+    sa.Index("ct_prediction_puid", "model", "puid"),
 )
 
 row_table = sa.Table(
@@ -430,4 +443,48 @@ source_ids = sa.Table(
     Column("from_id", BigInteger, primary_key=True, autoincrement=False),
     Column("n_rows", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
+)
+
+# What was wished of a model service, as JSON text.
+service = sa.Table(
+    "ct_service",
+    metadata,
+    Column("name", _id(), primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("actor", String(200), nullable=False),
+    # Grows with each change.
+    Column("turn", BigInteger, nullable=False),
+    Column("started_at", UtcText, nullable=False),
+    Column("changed_at", UtcText, nullable=False),
+)
+
+# Models from elsewhere.
+package = sa.Table(
+    "ct_package",
+    metadata,
+    Column("package_id", _id(), primary_key=True),
+    Column("version", _name(), primary_key=True),
+    Column("image", _path(), nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("domain_name", _name(), nullable=False),
+    Column("place", _path(), nullable=False),
+    Column("runtime", String(32), nullable=False),
+    Column("signed_by", String(200), nullable=False),
+    Column("failure", Text, nullable=False),
+    Column("onboarded_at", UtcText, nullable=False),
+)
+
+# Whose signed packages are taken.
+author = sa.Table(
+    "ct_author",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("public_key", Text, nullable=False),
+    Column("key_digest", _digest(), nullable=False, unique=True),
+    Column("actor", String(200), nullable=False),
+    Column("registered_at", UtcText, nullable=False),
 )

@@ -211,8 +211,8 @@ def _prediction() -> sa.Select[Any]:
     return (
         sa.select(
             row.c.model,
-            file.c.request_id,
-            row.c.place,
+            _either(row.c.puid, file.c.request_id).label("request_id"),
+            _either(row.c.request_place, row.c.place).label("place"),
             row.c.row_key,
             row.c.row_position,
             row.c.prediction,
@@ -220,7 +220,7 @@ def _prediction() -> sa.Select[Any]:
             row.c.prediction_probability,
             file.c.version.label("model_version"),
             file.c.batch_id,
-            utc_timestamp(file.c.predicted_at).label("predicted_at"),
+            utc_timestamp(_either(row.c.predicted_at, file.c.predicted_at)).label("predicted_at"),
         )
         .select_from(file.join(row, of_file))
         .where(file.c.n_projected == file.c.n_rows)
@@ -264,6 +264,11 @@ def _batch() -> sa.Select[Any]:
         utc_timestamp(t.c.arrived_at).label("arrived_at"),
         utc_timestamp(t.c.purged_at).label("purged_at"),
     ).select_from(t.outerjoin(rows, rows.c.model == t.c.model))
+
+
+def _either(own: sa.Column[Any], shared: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Say a row's own value where it has one, else what its file says of all."""
+    return sa.case((own.is_not(None), own), else_=shared)
 
 
 def _number(said: int) -> sa.ColumnElement[int]:

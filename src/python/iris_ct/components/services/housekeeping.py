@@ -4,6 +4,7 @@ from iop import PollingBusinessService, target
 
 from iris_ct import bootstrap
 from iris_ct.components import settings
+from iris_ct.flow.fold import fold_journal, is_due
 from iris_ct.flow.project import bring_up_tables
 from iris_ct.messages import NotificationRequested, RegistrationRequested
 
@@ -25,10 +26,12 @@ class Housekeeping(PollingBusinessService):
         self.parts.store.batches.sweep()
 
     def on_poll(self) -> None:
-        """Ask for pending registrations and unwritten events; add rows to SQL tables."""
+        """Ask for pending registrations and unwritten events; log predictions; fill tables."""
         store = self.parts.store
         if store.models.unregistered() or store.models.alias_pending():
             self.send_request_async(self.Registration, RegistrationRequested(""))
         if store.audit.unwritten(limit=1):
             self.send_request_async(self.Notification, NotificationRequested(""))
+        if is_due(store, self.parts.clock):
+            fold_journal(store, self.parts.clock)
         bring_up_tables(store, most_rows=_MOST_ROWS)

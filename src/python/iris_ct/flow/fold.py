@@ -1,0 +1,287 @@
+"""serving -> observation: predictions that wait in the journal move into the log, once each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+
+import numpy as np
+import polars as pl
+
+from iris_ct.core.audit import Severity
+from iris_ct.core.dataset.batch import KEY, POSITION
+from iris_ct.core.errors import ModelVersionNotFoundError, StoreError
+from iris_ct.core.evaluation.losses import CLASS_PREFIX
+from iris_ct.core.scoring.record import Record
+from iris_ct.core.specification import Specification
+from iris_ct.core.training.predictor import positive_class
+from iris_ct.flow.identify import audit_event
+from iris_ct.ports import Clock, Store
+from iris_ct.ports.observation import PLACE_IN_REQUEST, PREDICTED_AT, PUID
+
+# Segments folded at once: some hundred megabytes of memory while it lasts.
+_MOST_BYTES = 64 << 20
+# Waiting longer makes fewer files, and the log later.
+DUE_BYTES = 8 << 20
+DUE_S = 60.0
+
+# A request is sent again when the process that had it is killed, within its timeout.
+_SENT_AGAIN_US = 300_000_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What moved.
+
+    Attributes
+    ----------
+    n_rows : int
+        Predictions that are in the log now.
+    torn_bytes : int
+        Ends of segments that are no whole record: their writer was killed before it answered.
+    set_aside : tuple of str
+        Segments that hold something which cannot be logged; they are kept in ``set-aside``.
+    """
+
+    n_rows: int = 0
+    torn_bytes: int = 0
+    set_aside: tuple[str, ...] = ()
+
+
+def is_due(store: Store, clock: Clock) -> bool:
+    """Tell whether enough waits, or long enough, for a file of the log."""
+    waiting = store.journal.segments()
+    if not waiting:
+        return bool(store.journal.begun())
+    made_at = _EPOCH + timedelta(microseconds=waiting[0].made_at_us)
+    is_old = clock.now() - made_at >= timedelta(seconds=DUE_S)
+    return is_old or sum(segment.size_bytes for segment in waiting) >= DUE_BYTES
+
+
+def fold_journal(store: Store, clock: Clock) -> Folded:
+    """Move everything that waits in the journal into the log of predictions.
+
+    Each prediction is logged once, whenever the process ends: what is folded together is planned
+    first, its requests of the log are named by the plan, and the segments are removed after the
+    log has them. A plan that was begun is carried out first. Predictions made while this runs
+    wait for the next time.
+    """
+    if not store.journal.segments() and not store.journal.begun():
+        return Folded()
+    done = Folded()
+    with store.journal.folding():
+        for fold_id, names in store.journal.begun().items():
+            done = _joined(done, _fold(fold_id, names, store, clock))
+        for names in _portions(store):
+            done = _joined(done, _fold(store.journal.begin(names), names, store, clock))
+    return done
+
+
+def _portions(store: Store) -> list[list[str]]:
+    """Share what waits among folds that memory can hold."""
+    portions: list[list[str]] = []
+    size = _MOST_BYTES
+    for segment in store.journal.segments():
+        if size + segment.size_bytes > _MOST_BYTES:
+            portions.append([])
+            size = 0
+        portions[-1].append(segment.name)
+        size += segment.size_bytes
+    return portions
+
+
+def _fold(fold_id: str, names: Sequence[str], store: Store, clock: Clock) -> Folded:
+    torn, aside, records = 0, [], []
+    is_known = _Versions(store)
+    for name in names:
+        try:
+            content = store.journal.read(name)
+        except StoreError:
+            aside.append(name)
+            continue
+        if content is None:
+            # The log has all of this fold: its segments are being removed.
+            continue
+        torn += content.torn_bytes
+        if content.damaged_bytes:
+            aside.append(name)
+        known = [record for record in content.records if is_known(record)]
+        if len(known) < len(content.records):
+            aside.append(name)
+        records += known
+    n_rows = _log(fold_id, records, store)
+    store.journal.finish(fold_id, kept=aside)
+    done = Folded(n_rows, torn, tuple(dict.fromkeys(aside)))
+    _tell(fold_id, records, done, store, clock)
+    return done
+
+
+class _Versions:
+    """Which versions the store knows; each is asked for once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[tuple[str, int], bool] = {}
+
+    def __call__(self, record: Record) -> bool:
+        named = record.model, record.version
+        if named not in self._known:
+            try:
+                self._store.models.get(*named)
+            except ModelVersionNotFoundError:
+                self._known[named] = False
+            else:
+                self._known[named] = True
+        return self._known[named]
+
+
+def _log(fold_id: str, records: Iterable[Record], store: Store) -> int:
+    """Log records, a file for each model version."""
+    parted: dict[tuple[str, int, bool], list[Record]] = defaultdict(list)
+    for record in records:
+        parted[record.model, record.version, record.shadow].append(record)
+    n_rows = 0
+    for (model, version, shadow), mine in sorted(parted.items()):
+        specification = _specification(model, version, store)
+        fresh = _without_repeated(mine, model, store)
+        if not fresh:
+            continue
+        frame = frame_of(fresh, specification)
+        store.predictions.record(
+            specification,
+            request_id=f"journal:{fold_id}:{version}{':shadow' if shadow else ''}",
+            version=version,
+            frame=frame,
+            at=_EPOCH + timedelta(microseconds=fresh[-1].at_us),
+            shadow=shadow,
+        )
+        n_rows += frame.height
+    return n_rows
+
+
+def _specification(model: str, version: int, store: Store) -> Specification:
+    return store.specifications.get(store.models.get(model, version).spec_digest)
+
+
+def _without_repeated(records: list[Record], model: str, store: Store) -> list[Record]:
+    """Order records by time, without those that repeat one that was logged before.
+
+    Only records that say so may be repetitions: ids that callers choose need not differ.
+    """
+    asked_again = {record.puid for record in records if record.once}
+    times: dict[str, list[int]] = defaultdict(list)
+    if asked_again:
+        logged = store.predictions.find(model, asked_again)
+        for puid, at in zip(logged[PUID], logged[PREDICTED_AT].to_physical(), strict=True):
+            times[puid].append(at)
+    kept = []
+    for record in sorted(records, key=lambda record: record.at_us):
+        if record.once and _is_repeated(record, times[record.puid]):
+            continue
+        if record.puid in asked_again:
+            times[record.puid].append(record.at_us)
+        kept.append(record)
+    return kept
+
+
+def _is_repeated(record: Record, times: Sequence[int]) -> bool:
+    """Tell whether a request was logged at one of these times, of requests of its id.
+
+    One that a service was sent again came a moment after the first; one that has no service was
+    named by its caller so that it is logged once.
+    """
+    if not record.service:
+        return bool(times)
+    return any(abs(record.at_us - at) < _SENT_AGAIN_US for at in times)
+
+
+def frame_of(records: Sequence[Record], specification: Specification) -> pl.DataFrame:
+    """Give the rows of records of one model version, as the log takes them.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``_puid``, ``_place``, ``_predicted_at``, ``_service``, ``_branch``, ``_key``,
+        ``_position`` (null) and the columns of `Predictor.predict`.
+    """
+    sizes = np.array([record.n_rows for record in records])
+
+    def spread(said: list[str], dtype: pl.DataType) -> pl.Series:
+        return pl.Series(said, dtype=dtype).gather(of_row)
+
+    of_row = np.repeat(np.arange(len(records)), sizes)
+    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    times = np.array([record.at_us for record in records], dtype=np.int64)
+    keys = chain.from_iterable(
+        record.keys if record.keys is not None else [None] * record.n_rows for record in records
+    )
+    return pl.DataFrame(
+        {
+            PUID: spread([record.puid for record in records], pl.String()),
+            PLACE_IN_REQUEST: np.arange(len(of_row)) - starts,
+            PREDICTED_AT: pl.Series(times[of_row]).cast(pl.Datetime("us", "UTC")),
+            "_service": spread([record.service for record in records], pl.Categorical()),
+            "_branch": spread([record.branch for record in records], pl.Categorical()),
+            KEY: pl.Series(list(keys), dtype=pl.String),
+            POSITION: pl.Series([None] * len(of_row), dtype=pl.Int64),
+            **_predictions(records, specification),
+        }
+    )
+
+
+def _predictions(records: Sequence[Record], specification: Specification) -> dict[str, pl.Series]:
+    if specification.task == "regression":
+        return {"prediction": pl.Series(np.concatenate([r.numbers() for r in records]))}
+    labels = chain.from_iterable(record.prediction for record in records)
+    said = {"prediction": pl.Series(list(labels), dtype=pl.String)}
+    classes = tuple(records[0].classes)
+    shares = np.concatenate([record.shares() for record in records])
+    if specification.task == "binary":
+        positive = positive_class(specification, classes)
+        return said | {"probability": pl.Series(shares[:, classes.index(str(positive))])}
+    return said | {
+        f"{CLASS_PREFIX}{name}": pl.Series(shares[:, place]) for place, name in enumerate(classes)
+    }
+
+
+def _tell(
+    fold_id: str, records: Sequence[Record], done: Folded, store: Store, clock: Clock
+) -> None:
+    """Record what was lost or set aside; that predictions moved is no news."""
+    if not done.torn_bytes and not done.set_aside:
+        return
+    parts = []
+    if done.torn_bytes:
+        parts.append(
+            f"{done.torn_bytes} bytes at the end of the journal are no whole record: a process "
+            "was killed, or the power failed, before it could answer"
+        )
+    if done.set_aside:
+        parts.append(
+            f"{len(done.set_aside)} segments of the journal hold damaged records, or some of an "
+            "unknown model version, and were set aside"
+        )
+    store.audit.record(
+        audit_event(
+            records[0].model if records else "",
+            "Prediction",
+            f"journal:{fold_id}",
+            "; ".join(parts),
+            at=clock.now(),
+            severity=Severity.WARNING,
+            facts={"torn_bytes": done.torn_bytes, "set_aside": list(done.set_aside)},
+        )
+    )
+
+
+def _joined(one: Folded, other: Folded) -> Folded:
+    return Folded(
+        one.n_rows + other.n_rows,
+        one.torn_bytes + other.torn_bytes,
+        one.set_aside + other.set_aside,
+    )

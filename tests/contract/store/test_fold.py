@@ -1,0 +1,168 @@
+"""What waits in the journal is in the log once, whenever whoever moves it is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from tests.contract.store.histories import NOON, Row, add_rows, specification, version
+
+from iris_ct.adapters.store import SqlStore
+from iris_ct.core.scoring.record import Record
+from iris_ct.flow.fold import fold_journal, is_due
+
+pytestmark = pytest.mark.integration
+
+NOON_US = int(NOON.timestamp() * 1e6)
+
+
+class Clock:
+    """A clock that stands still."""
+
+    def __init__(self, at: datetime = NOON) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+
+def record(
+    puid: str,
+    keys: list[str | None] | None,
+    said: Sequence[float],
+    *,
+    minutes: float = 0,
+    model_version: int = 1,
+    shadow: bool = False,
+    once: bool = False,
+) -> Record:
+    at = NOON_US + int(minutes * 60e6)
+    values = np.array(said, dtype="<f8").tobytes()
+    return Record(
+        puid, "rent", "a", "bikes", model_version, at, keys, values, shadow=shadow, once=once
+    )
+
+
+def served(store: SqlStore) -> None:
+    """Keep two versions of the model, as training does."""
+    spec = specification()
+    store.specifications.record(spec, actor="anna", at=NOON)
+    for cycle in ("c1", "c2"):
+        store.models.add(version(cycle, spec_digest=spec.digest))
+
+
+def test_a_folded_prediction_keeps_who_asked_and_meets_its_truth(store: SqlStore) -> None:
+    spec = specification()
+    served(store)
+    store.journal_writer.append([record("p2", ["b", None], [0.5, 0.7], minutes=1)])
+    store.journal_writer.append([record("p1", ["a"], [0.1])])
+    store.journal_writer.append([record("p3", ["a"], [0.9], minutes=2, model_version=2)])
+    folded = fold_journal(store, Clock())
+    assert (folded.n_rows, folded.torn_bytes, folded.set_aside) == (4, 0, ())
+    assert store.predictions.counts("bikes") == {1: 3, 2: 1}
+    assert store.journal.segments() == []
+    assert fold_journal(store, Clock()).n_rows == 0
+    add_rows(store, spec, [Row("a", 1, 1.0), Row("b", 2, 2.0)])
+    outcomes = store.predictions.outcomes(spec, as_of_seq=1)
+    # The first prediction of row a counts, by its time.
+    assert outcomes.predictions["prediction"].to_list() == [0.1, 0.5]
+    found = store.predictions.find("bikes", ["p2", "p3", "nobody"]).sort("_puid", "_place")
+    assert found["_key"].to_list() == ["b", None, "a"]
+    assert found["_place"].to_list() == [0, 1, 0]
+    assert found["version"].to_list() == [1, 1, 2]
+    assert found["_predicted_at"].to_list() == [NOON + timedelta(minutes=n) for n in (1, 1, 2)]
+
+
+def test_a_fold_that_breaks_off_is_finished_and_nothing_is_logged_twice(store: SqlStore) -> None:
+    """Killed between the plan and the log, and between the log and the removal."""
+    served(store)
+    store.journal_writer.append([record("p1", ["a"], [0.1])])
+    store.journal.begin([segment.name for segment in store.journal.segments()])
+    store.journal_writer.append([record("p2", ["b"], [0.2])])
+    assert fold_journal(store, Clock()).n_rows == 2
+    store.journal_writer.append([record("p3", ["c"], [0.3])])
+    finish = store.journal.finish
+
+    class KilledError(Exception):
+        pass
+
+    def die(*said: object, **more: object) -> None:
+        raise KilledError
+
+    store.journal.finish = die  # type: ignore[method-assign] # the process ends here
+    with pytest.raises(KilledError):
+        fold_journal(store, Clock())
+    store.journal.finish = finish  # type: ignore[method-assign]
+    fold_journal(store, Clock())
+    assert store.journal.begun() == {}
+    assert store.predictions.counts("bikes") == {1: 3}
+
+
+def test_a_request_that_was_sent_again_is_logged_once(store: SqlStore) -> None:
+    served(store)
+    store.journal_writer.append([record("p1", ["a"], [0.1]), record("p2", None, [0.2])])
+    # Ids that callers choose may be the same; only what says so is looked for.
+    store.journal_writer.append([record("p2", None, [0.2], minutes=0.1)])
+    fold_journal(store, Clock())
+    store.journal_writer.append([record("p1", ["a"], [0.1], minutes=0.1, once=True)])
+    store.journal_writer.append([record("p1", ["a"], [0.1], minutes=60, once=True)])
+    fold_journal(store, Clock())
+    assert store.predictions.counts("bikes") == {1: 4}
+
+
+def test_shadows_are_logged_apart(store: SqlStore) -> None:
+    spec = specification()
+    served(store)
+    shadow = record("p1", ["a"], [0.9], model_version=2, shadow=True)
+    store.journal_writer.append([shadow, record("p1", ["a"], [0.1], minutes=1)])
+    fold_journal(store, Clock())
+    add_rows(store, spec, [Row("a", 1, 1.0)])
+    assert store.predictions.counts("bikes") == {1: 1}
+    told = store.predictions.outcomes(spec, as_of_seq=1)
+    assert told.predictions["prediction"].to_list() == [0.1]
+    hidden = store.predictions.outcomes(spec, as_of_seq=1, shadow=True, version=2)
+    assert hidden.predictions["prediction"].to_list() == [0.9]
+
+
+def test_files_that_cannot_matter_are_not_looked_at(store: SqlStore) -> None:
+    """Those without keys, and those with other keys: their files may even be gone."""
+    spec = specification()
+    served(store)
+    for keys in ([None], ["x1"], ["b"]):
+        store.journal_writer.append([record("p", keys, [0.5])])
+        fold_journal(store, Clock())
+    add_rows(store, spec, [Row("a", 1, 1.0), Row("c", 2, 2.0), Row("b", 3, 3.0)])
+    files = sorted((store.journal.directory.parents[1] / "store" / "bikes").rglob("journal*"))
+    assert len(files) == 3
+    kept = [path for path in files if b"x1" not in path.read_bytes()]
+    for path in set(files) - set(kept):
+        path.unlink()
+    assert len(store.predictions.outcomes(spec, as_of_seq=1).position) == 1
+
+
+def test_damaged_records_and_unknown_versions_are_set_aside_and_told(store: SqlStore) -> None:
+    served(store)
+    store.journal_writer.append([record("p1", ["a"], [0.1], model_version=9)])
+    [segment] = store.journal.segments()
+    store.journal_writer.append([record("p2", ["a"], [0.1])])
+    with (store.journal.directory / segment.name).open("ab") as file:
+        file.write(b"\x09\0\0\0torn")
+    folded = fold_journal(store, Clock())
+    assert (folded.n_rows, folded.torn_bytes, folded.set_aside) == (1, 8, (segment.name,))
+    [event] = store.audit.events()
+    assert "8 bytes at the end of the journal" in event.text
+    assert "unknown model version" in event.text
+    assert store.journal.segments() == []
+
+
+def test_folding_is_due_by_age_or_size(store: SqlStore) -> None:
+    served(store)
+    assert not is_due(store, Clock())
+    store.journal_writer.append([record("p1", None, [0.1])])
+    made_at = datetime.fromtimestamp(store.journal.segments()[0].made_at_us / 1e6, NOON.tzinfo)
+    assert not is_due(store, Clock(made_at + timedelta(seconds=59)))
+    assert is_due(store, Clock(made_at + timedelta(seconds=61)))
+    store.journal_writer.append([record("p2", None, [0.1] * (1 << 20))])
+    assert is_due(store, Clock(made_at))
