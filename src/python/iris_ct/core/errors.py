@@ -21,7 +21,8 @@
         ModelVersionNotFoundError
       ServiceError                ask for another service or package, or as someone else
         UnknownServiceError       there is no such service, package or author
-        NameTakenError            there is one of that name already, or it is in use
+        NameTakenError            there is one of that name already
+        NotReadyError             a model is being packaged, could not be, or is in use
         NotInCatalogueError       a service names a model that is not there
         NotAllowedError           who asks may not
         PackageRefusedError       a package is damaged, or not signed by a registered author
@@ -117,7 +118,11 @@ class UnknownServiceError(ServiceError):
 
 
 class NameTakenError(ServiceError):
-    """There is a service, package or author of that name already, or it is in use."""
+    """There is a service, package or author of that name already."""
+
+
+class NotReadyError(ServiceError):
+    """A model is being packaged, could not be packaged, or is in use."""
 
 
 class NotInCatalogueError(ServiceError):
