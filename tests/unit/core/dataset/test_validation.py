@@ -424,3 +424,37 @@ def test_arrival_order_is_the_position_without_an_event_time() -> None:
         (10, 10, "m-000002:1"),
         (11, 11, "m-000002:3"),
     ]
+
+
+def test_a_text_with_nul_is_bad_wherever_it_stands() -> None:
+    """PostgreSQL takes it in no text, so such a row could never be shown as one of SQL."""
+    spec = specification(
+        key=["id", "part"],
+        group="ward",
+        task="binary",
+        features={"c": "categorical", "b": "boolean"},
+    )
+    good = {"id": "7", "part": "a", "ward": "w", "c": "red", "b": "yes", "y": "no"}
+    wrong = [{**good, name: "a\0"} for name in good]
+    chunk = RowValidator(spec).validate(pl.DataFrame([good, *wrong]), first_place=1)
+    assert chunk.good[PLACE].to_list() == [1]
+    assert reasons(chunk) == {
+        place: [f"nul_character:{name}"]
+        for place, name in enumerate(["id,part", "id,part", "ward", "c", "b", "y"], start=2)
+    }
+
+
+def test_a_label_or_input_with_nul_is_bad() -> None:
+    spec = specification(key="id", task="binary", features={"c": "categorical"})
+    labels = LabelValidator(spec).validate(
+        pl.DataFrame({"id": ["1", "2\0", "3"], "y": ["a", "b", "b\0"]}), first_place=1
+    )
+    assert reasons(labels) == {2: ["nul_character:id"], 3: ["nul_character:y"]}
+    inputs = InputValidator(spec).validate(
+        pl.DataFrame({"id": ["1\0", None, "3"], "c": ["a", "b", "\0"]}), first_place=1
+    )
+    assert reasons(inputs) == {
+        1: ["nul_character:id"],
+        2: ["missing_key:id"],
+        3: ["nul_character:c"],
+    }

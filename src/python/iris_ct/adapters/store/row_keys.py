@@ -13,7 +13,7 @@ LONGEST_KEY = 255
 
 
 def shortened(keys: pl.Series) -> pl.Series:
-    """Give keys as a column holds them; different keys stay different.
+    """Give keys as a column of any database holds them; different keys stay different.
 
     Parameters
     ----------
@@ -22,17 +22,20 @@ def shortened(keys: pl.Series) -> pl.Series:
     Returns
     -------
     Series of str, shape (n,)
-        A key of more than 255 characters becomes its first 190, ``~`` and its SHA-256.
+        A key of more than 255 characters, or with NUL, becomes its first 190 without NUL, ``~``
+        and its SHA-256.
     """
     import polars as pl
 
     text = keys.cast(pl.String)
-    if not (text.str.len_chars() > LONGEST_KEY).any():
+    as_they_are = (text.str.len_chars() <= LONGEST_KEY) & ~text.str.contains("\0", literal=True)
+    if as_they_are.all():
         return text
     return pl.Series(text.name, [_short(key) for key in text], dtype=pl.String)
 
 
 def _short(key: str | None) -> str | None:
-    if key is None or len(key) <= LONGEST_KEY:
+    if key is None or (len(key) <= LONGEST_KEY and "\0" not in key):
         return key
-    return f"{key[:190]}~{hashlib.sha256(key.encode()).hexdigest()}"
+    shown = key.replace("\0", "")[:190]
+    return f"{shown}~{hashlib.sha256(key.encode()).hexdigest()}"

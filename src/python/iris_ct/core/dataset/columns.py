@@ -12,8 +12,17 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from iris_ct.core.dataset.issues import NOT_A_NUMBER, NOT_BOOLEAN, NOT_FINITE, Code
+from iris_ct.core.dataset.issues import (
+    NOT_A_NUMBER,
+    NOT_BOOLEAN,
+    NOT_FINITE,
+    NUL_CHARACTER,
+    Code,
+)
 from iris_ct.core.dataset.spelling import EXACT_INTEGER, FALSE, MISSING, TRUE, WHOLE_NUMBER
+
+# The one character that PostgreSQL takes in no text.
+_NUL = "\0"
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ def read_categories(given: pl.Series) -> Reading:
     Nothing is stripped or folded, with two exceptions that make the same column equal in files
     of different origin: a whole number written with a fraction of zeros loses it (``1.0`` is
     ``1``), and ``True`` and ``False`` are ``true`` and ``false``. ``007``, ``1.50`` and ``1e3``
-    stay as they are.
+    stay as they are. A text with NUL fails as ``nul_character``.
 
     Examples
     --------
@@ -117,7 +126,11 @@ def read_categories(given: pl.Series) -> Reading:
     changed = found.ne_missing(wanted)
     if changed.any():
         text = text.replace(found.filter(changed), wanted.filter(changed))
-    return Reading(text)
+    refused = found.filter(found.str.contains(_NUL, literal=True))
+    if refused.is_empty():
+        return Reading(text)
+    rows = text.is_in(refused.implode()).fill_null(value=False)
+    return Reading(text.set(rows, None), ((NUL_CHARACTER, rows),))
 
 
 def read_booleans(given: pl.Series) -> Reading:
@@ -130,7 +143,8 @@ def read_booleans(given: pl.Series) -> Reading:
     """
     if given.dtype == pl.Boolean:
         return Reading(given)
-    text = read_categories(given).values
+    reading = read_categories(given)
+    text = reading.values
     found = text.unique().drop_nulls()
     plain = found.str.strip_chars().str.to_lowercase()
     meaning = [True if t in TRUE else False if t in FALSE else None for t in plain]
@@ -138,8 +152,9 @@ def read_booleans(given: pl.Series) -> Reading:
         found, pl.Series(meaning, dtype=pl.Boolean), default=None, return_dtype=pl.Boolean
     )
     if values.null_count() == text.null_count():
-        return Reading(values)
-    return Reading(values, ((NOT_BOOLEAN, values.is_null() & text.is_not_null()),))
+        return Reading(values, reading.failures)
+    wrong = (NOT_BOOLEAN, values.is_null() & text.is_not_null())
+    return Reading(values, (*reading.failures, wrong))
 
 
 def as_text(given: pl.Series) -> pl.Series:

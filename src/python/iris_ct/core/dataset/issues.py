@@ -19,6 +19,7 @@ Code = Literal[
     "time_in_future",
     "missing_group",
     "missing_value",
+    "nul_character",
     "not_a_number",
     "not_finite",
     "below_minimum",
@@ -43,6 +44,7 @@ NOT_A_TIME: Code = "not_a_time"
 TIME_IN_FUTURE: Code = "time_in_future"
 MISSING_GROUP: Code = "missing_group"
 MISSING_VALUE: Code = "missing_value"
+NUL_CHARACTER: Code = "nul_character"
 NOT_A_NUMBER: Code = "not_a_number"
 NOT_FINITE: Code = "not_finite"
 BELOW_MINIMUM: Code = "below_minimum"
@@ -65,6 +67,7 @@ MEANINGS: dict[Code, tuple[Severity, str]] = {
     "time_in_future": ("error", "the event time lies further ahead than data.max_ahead allows"),
     "missing_group": ("error", "the group column is empty, so the row cannot be kept together"),
     "missing_value": ("error", "empty, and the feature is not nullable"),
+    "nul_character": ("error", "the text holds the character NUL, which SQL databases refuse"),
     "not_a_number": ("error", "no number"),
     "not_finite": ("error", "an infinite number"),
     "below_minimum": ("error", "less than the feature's min"),

@@ -12,12 +12,17 @@ from collections.abc import Sequence
 import polars as pl
 
 from iris_ct.core.dataset.batch import KEY
-from iris_ct.core.dataset.columns import read_categories
+from iris_ct.core.dataset.columns import Reading, read_categories
 from iris_ct.core.dataset.times import iso_texts, read_times
 from iris_ct.core.specification import Specification
 
 
 def row_keys(frame: pl.DataFrame, specification: Specification) -> pl.Series:
+    """Build the keys of rows; see `read_keys`."""
+    return read_keys(frame, specification).values
+
+
+def read_keys(frame: pl.DataFrame, specification: Specification) -> Reading:
     """Build the keys of rows.
 
     Parameters
@@ -27,18 +32,20 @@ def row_keys(frame: pl.DataFrame, specification: Specification) -> pl.Series:
 
     Returns
     -------
-    Series of shape (n,)
+    Reading
         str, named ``_key``; null where a key column is missing or no time where one is declared.
+        Fails as ``nul_character`` where a text holds NUL.
     """
     times = {f.name for f in specification.features if f.kind == "datetime"}
     times.add(specification.event_time or "")
     parts = [
-        iso_texts(read_times(frame[name], time_zone=specification.time_zone).values)
+        Reading(iso_texts(read_times(frame[name], time_zone=specification.time_zone).values))
         if name in times
-        else read_categories(frame[name]).values
+        else read_categories(frame[name])
         for name in specification.key
     ]
-    return join_key(parts)
+    failures = tuple(failure for part in parts for failure in part.failures)
+    return Reading(join_key([part.values for part in parts]), failures)
 
 
 def join_key(parts: Sequence[pl.Series]) -> pl.Series:

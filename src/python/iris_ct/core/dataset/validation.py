@@ -22,8 +22,8 @@ from iris_ct.core.dataset.columns import (
     read_categories,
     read_numbers,
 )
-from iris_ct.core.dataset.issues import IssueTally, ValidationReport
-from iris_ct.core.dataset.keys import place_keys, row_keys
+from iris_ct.core.dataset.issues import Code, IssueTally, ValidationReport
+from iris_ct.core.dataset.keys import place_keys, read_keys
 from iris_ct.core.dataset.parting import (
     PLACE,
     RAGGED,
@@ -172,11 +172,22 @@ class _Validator:
         for code, rows in reading.failures:
             parts.mark(code, column, rows)
 
+    def _keep_present(
+        self, parts: Parts, reading: Reading, name: str, missing: Code, column: str
+    ) -> None:
+        """Keep texts that no row may lack, and name the columns where one does."""
+        parts.columns[name] = reading.values
+        if not reading.values.has_nulls():
+            return
+        parts.mark(missing, column, reading.values.is_null() & ~reading.failed)
+        for code, rows in reading.failures:
+            parts.mark(code, column, rows)
+
     def _read_key(self, parts: Parts) -> None:
-        keys = row_keys(parts.frame, self.specification)
-        if keys.has_nulls():
-            parts.mark(issues.MISSING_KEY, ",".join(self.specification.key), keys.is_null())
-        parts.columns[KEY] = keys
+        reading = read_keys(parts.frame, self.specification)
+        self._keep_present(
+            parts, reading, KEY, issues.MISSING_KEY, ",".join(self.specification.key)
+        )
 
     def _read_target(self, parts: Parts) -> None:
         name = self.specification.target
@@ -187,7 +198,9 @@ class _Validator:
             return
         given = parts.frame[name]
         if self.specification.task != "regression":
-            said = parts.columns[name] = read_categories(given).values
+            categories = read_categories(given)
+            self._keep(parts, name, categories)
+            said = categories.values
             if self._classes:
                 parts.mark(
                     issues.BAD_TARGET, name, ~said.is_in(self._classes).fill_null(value=True)
@@ -235,10 +248,8 @@ class RowValidator(_Validator):
             self._read_key(parts)
             self._refuse_duplicates(parts)
         if group is not None:
-            groups = read_categories(parts.frame[group]).values
-            parts.columns[group] = groups
-            if groups.has_nulls():
-                parts.mark(issues.MISSING_GROUP, group, groups.is_null())
+            reading = read_categories(parts.frame[group])
+            self._keep_present(parts, reading, group, issues.MISSING_GROUP, group)
         self._read_features(parts)
         self._read_target(parts)
 
@@ -287,14 +298,14 @@ class LabelValidator(_Validator):
         if self.specification.key:
             self._read_key(parts)
         else:
-            keys = read_categories(parts.frame[KEY]).values
-            parts.mark(issues.MISSING_KEY, KEY, keys.is_null())
-            parts.columns[KEY] = keys
+            reading = read_categories(parts.frame[KEY])
+            self._keep_present(parts, reading, KEY, issues.MISSING_KEY, KEY)
         self._read_target(parts)
         target = self.specification.target
         missing = parts.columns[target].is_null()
-        if (unreadable := parts.problems.get((issues.BAD_TARGET, target))) is not None:
-            missing = missing & ~unreadable
+        for code in (issues.BAD_TARGET, issues.NUL_CHARACTER):
+            if (unreadable := parts.problems.get((code, target))) is not None:
+                missing = missing & ~unreadable
         parts.mark(issues.MISSING_TARGET, target, missing)
 
 
