@@ -112,6 +112,25 @@ class Settings(BaseSettings):
     messages_days: Annotated[int, Field(ge=1)] = Field(
         90, description="Days after which 'ct purge --yes' forgets messages of ended sessions."
     )
+    serve_rollout: str = Field(
+        "",
+        description="Stages in which a new version of a service is tried, such as shadow,0.1,0.5; "
+        "default: it answers all requests at once.",
+    )
+    serve_rollout_requests: Annotated[int, Field(ge=1)] = Field(
+        200, description="Requests that a new version must have answered in a stage."
+    )
+    serve_rollout_s: Annotated[float, Field(ge=0)] = Field(
+        60.0, description="Seconds that a stage of a rollout lasts at least."
+    )
+    serve_scale_down_s: Annotated[float, Field(ge=0)] = Field(
+        300.0,
+        description="Seconds for which autoscaling keeps the instances that it needed last.",
+    )
+    serve_allow_pickle: bool = Field(
+        False,
+        description="Serve models that are pickles: loading one runs whatever its author wrote.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", description="Level of the program's own log on standard error."
     )

@@ -1,0 +1,295 @@
+"""One look after another: what was wished, what serves, what is used; and the plan that follows.
+
+Every look reads the wishes (services), resolves them to versions, lets rollouts and autoscaling
+have their say, and gives the plan. Nothing here talks to the gateway.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from iris_ct.bootstrap import Parts
+from iris_ct.control import rollouts
+from iris_ct.control.catalogue import Catalogue
+from iris_ct.control.counts import BranchState, Counts, total
+from iris_ct.control.measure import Meter, Use
+from iris_ct.control.plan import PlannedBranch, PlannedService, Served
+from iris_ct.control.quality import Quality
+from iris_ct.control.rollouts import Progress, Rollouts, Step
+from iris_ct.control.scaler import Scaler
+from iris_ct.core.audit import Severity
+from iris_ct.core.errors import CTError
+from iris_ct.core.rollout import RolloutPolicy
+from iris_ct.core.service import Autoscaling, ModelRef, Service, make_service
+from iris_ct.flow.identify import audit_event
+from iris_ct.flow.rollback import roll_back
+
+ACTOR = "rollout"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look found.
+
+    Attributes
+    ----------
+    services : tuple of PlannedService
+        All that can be served.
+    failures : dict
+        By service, why it cannot be served as it was wished.
+    """
+
+    services: tuple[PlannedService, ...]
+    failures: dict[str, str]
+
+
+@dataclass
+class Keeper:
+    """Plans what is served; belongs to one thread of the control process.
+
+    Parameters
+    ----------
+    policy : RolloutPolicy or None
+        How a new version of a service with one model is tried; None: it answers at once.
+    scaler : Scaler
+        Remembers what autoscaling recommended.
+    now_s : callable
+        A steady clock in seconds.
+    """
+
+    parts: Parts
+    policy: RolloutPolicy | None = None
+    scaler: Scaler = field(default_factory=Scaler)
+    now_s: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        """Open what is kept in the home."""
+        folder = self.parts.home / "serving"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._catalogue = Catalogue(self.parts)
+        self._rollouts = Rollouts(folder / "rollouts.json")
+        self._quality = Quality(self.parts.store, self.now_s)
+        self._meter = Meter()
+        # What each service answered with last: the stable side of a rollout.
+        self._stable: dict[str, Served] = {}
+
+    def look(self, states: Sequence[BranchState]) -> Look:
+        """Look once.
+
+        Parameters
+        ----------
+        states : sequence of BranchState
+            What the gateway runs, as it said last.
+        """
+        uses = self._meter.use([pid for state in states for pid in state.pids], now_s=self.now_s())
+        services, failures = [], {}
+        for service, owner in self._wished():
+            mine = [state for state in states if state.service == service.name]
+            try:
+                branches = self._branches(service, mine)
+            except CTError as error:
+                failures[service.name] = str(error)
+                branches = self._as_before(service)
+            if branches:
+                scaled = tuple(self._scaled(service, branch, mine, uses) for branch in branches)
+                services.append(PlannedService(service.name, service.domain, owner, scaled))
+        self.scaler.forget(
+            [
+                _key(service.name, branch.branch)
+                for service in services
+                for branch in service.branches
+            ]
+        )
+        return Look(tuple(services), failures)
+
+    def _wished(self) -> list[tuple[Service, str]]:
+        """List the services that were made, and one for each champion that has none."""
+        kept = self.parts.store.services.services()
+        wished = [(one.service, one.owner) for one in kept]
+        taken = {one.service.name for one in kept}
+        for model in self._catalogue.champions():
+            name = service_name(model)
+            if name not in taken:
+                taken.add(name)
+                wished.append((make_service(name, [ModelRef(model, "champion")]), ""))
+        return wished
+
+    def _branches(
+        self, service: Service, states: Sequence[BranchState]
+    ) -> tuple[PlannedBranch, ...]:
+        """Resolve a service's models; one that is new may be tried first."""
+        served = [self._catalogue.resolve(branch.model) for branch in service.branches]
+        if len(served) == 1:
+            return self._one_model(service, served[0], states)
+        names = [branch_name(one) for one in served]
+        if names[0] == names[1]:
+            names = [f"{names[0]}-a", f"{names[1]}-b"]
+        return tuple(
+            PlannedBranch(name, one, branch.weight, _least(service))
+            for name, one, branch in zip(names, served, service.branches, strict=True)
+        )
+
+    def _one_model(
+        self, service: Service, wished: Served, states: Sequence[BranchState]
+    ) -> tuple[PlannedBranch, ...]:
+        """Plan a service with one model, or with a second one that is tried."""
+        progress = self._rollout(service, wished, states)
+        stable = self._stable.get(service.name)
+        if progress is None or stable is None or self.policy is None:
+            self._stable[service.name] = wished
+            return (PlannedBranch(branch_name(wished), wished, 1.0, _least(service)),)
+        share, stage = rollouts.shares(progress, self.policy)
+        old = PlannedBranch(branch_name(stable), stable, 1.0 - share, _least(service))
+        if stage is None:
+            return (old,)
+        new = PlannedBranch(
+            branch_name(wished), wished, share, _least(service), shadow=stage.is_shadow
+        )
+        return old, new
+
+    def _rollout(
+        self, service: Service, wished: Served, states: Sequence[BranchState]
+    ) -> Progress | None:
+        """Begin, move or end the rollout of a service; give how far it is."""
+        progress = self._rollouts.of(service.name)
+        if progress is not None and service.name not in self._stable:
+            self._recall(service.name, progress)
+        stable = self._stable.get(service.name)
+        if self.policy is None or stable is None or stable.image == wished.image:
+            if progress is not None:
+                self._rollouts.keep(service.name, None)
+            return None
+        counts = _counts(states)
+        at = self.parts.clock.now()
+        if progress is None or progress.candidate != wished.image:
+            step = rollouts.begin(
+                service.name,
+                stable.image,
+                wished.image,
+                counts,
+                policy=self.policy,
+                actor=ACTOR,
+                at=at,
+            )
+        elif progress.state == "back":
+            return progress
+        else:
+            is_shadow = self.policy.stages[progress.stage].is_shadow
+            step = rollouts.look(
+                progress,
+                counts,
+                policy=self.policy,
+                actor=ACTOR,
+                at=at,
+                loss=lambda image: self._quality.loss(
+                    image, shadow=is_shadow and image == wished.image
+                ),
+            )
+        self._take(service, wished, step)
+        return step.progress
+
+    def _take(self, service: Service, wished: Served, step: Step) -> None:
+        """Record a step, then remember it; after a crash between the two it is recorded again."""
+        decision = step.decision
+        if decision is None:
+            return
+        store = self.parts.store
+        is_back = decision.outcome == "back"
+        with store.transactions.begin():
+            store.decisions.record(decision)
+            store.audit.record(
+                audit_event(
+                    decision.model,
+                    "Rollout",
+                    decision.decision_id,
+                    decision.reason,
+                    at=decision.decided_at,
+                    severity=Severity.WARNING if is_back else Severity.INFO,
+                    facts={"service": service.name, "decision": decision.decision_id},
+                )
+            )
+        if is_back and service.models[0].is_champion:
+            self._take_back(wished, self._stable[service.name], decision.decision_id)
+        self._rollouts.keep(service.name, step.progress)
+
+    def _take_back(self, wished: Served, stable: Served, decision_id: str) -> None:
+        """Let the champion be again what it was, for everyone else who asks for it."""
+        champion = self.parts.store.models.champion(wished.model)
+        if champion is not None and champion.version == int(wished.version):
+            roll_back(
+                wished.model,
+                request_id=decision_id,
+                version=int(stable.version),
+                actor=ACTOR,
+                reason=f"taken back in a rollout, see {decision_id}",
+                store=self.parts.store,
+                clock=self.parts.clock,
+            )
+
+    def _recall(self, name: str, progress: Progress) -> None:
+        """Find the stable side of a rollout again after a restart."""
+        model, _, version = progress.stable.partition(":")
+        self._stable[name] = self._catalogue.resolve(ModelRef.parse(f"{model}:{version}"))
+
+    def _as_before(self, service: Service) -> tuple[PlannedBranch, ...]:
+        """Let what answered go on when the wish cannot be met."""
+        stable = self._stable.get(service.name)
+        if stable is None:
+            return ()
+        return (PlannedBranch(branch_name(stable), stable, 1.0, _least(service)),)
+
+    def _scaled(
+        self,
+        service: Service,
+        branch: PlannedBranch,
+        states: Sequence[BranchState],
+        uses: Mapping[int, Use],
+    ) -> PlannedBranch:
+        """Give a branch the instances that it needs."""
+        rule = service.instances
+        if not isinstance(rule, Autoscaling):
+            return branch
+        pids = next((state.pids for state in states if state.branch == branch.branch), ())
+        instances = self.scaler.instances(
+            _key(service.name, branch.branch),
+            len(pids) or rule.minimum,
+            [uses[pid] for pid in pids if pid in uses],
+            rule,
+            now_s=self.now_s(),
+        )
+        return PlannedBranch(branch.branch, branch.served, branch.weight, instances, branch.shadow)
+
+
+def service_name(model: str) -> str:
+    """Give the name of the service that a model has without asking.
+
+    Examples
+    --------
+    >>> service_name("bike_rentals"), service_name("_x__y")
+    ('bike-rentals', 'x-y')
+    """
+    return "-".join(part for part in model.split("_") if part)
+
+
+def branch_name(served: Served) -> str:
+    """Name a branch by what answers in it, so that a version keeps its processes."""
+    return f"{served.model}-{served.version}"
+
+
+def _least(service: Service) -> int:
+    rule = service.instances
+    return rule.minimum if isinstance(rule, Autoscaling) else rule
+
+
+def _key(service: str, branch: str) -> str:
+    return f"{service}/{branch}"
+
+
+def _counts(states: Sequence[BranchState]) -> dict[str, Counts]:
+    images = {state.image for state in states}
+    return {
+        image: total([state.counts for state in states if state.image == image])
+        for image in images
+    }

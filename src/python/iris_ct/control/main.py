@@ -1,0 +1,224 @@
+"""The control process: plans what is served, answers ``/v1`` and the pages, folds the journal.
+
+``python -m iris_ct.control.main --fd N --home DIR --address URL`` is started by the gateway, which
+starts it again if it ends. It ends when the gateway does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+from starlette.applications import Starlette
+
+from iris_ct import bootstrap
+from iris_ct.bootstrap import Parts
+from iris_ct.config import Settings, load_settings
+from iris_ct.control.asgi import answer
+from iris_ct.control.board import Board
+from iris_ct.control.keeper import Keeper, Look
+from iris_ct.control.plan import route_table
+from iris_ct.control.scaler import Scaler
+from iris_ct.core.errors import CTError
+from iris_ct.core.rollout import RolloutPolicy, parse_stages
+from iris_ct.serving.frames import (
+    ANSWER,
+    DRAIN,
+    HTTP,
+    STATS,
+    Answer,
+    FrameProtocol,
+    Hello,
+    Http,
+    Routes,
+    Stats,
+    message_of,
+)
+
+_log = logging.getLogger(__name__)
+
+# Seconds between two looks: how long a promotion takes to be seen.
+LOOK_S = 0.5
+
+
+class Control(FrameProtocol):
+    """The control process's end of the stream to the gateway."""
+
+    def __init__(self, app: Starlette, board: Board) -> None:
+        super().__init__()
+        self._app, self._board = app, board
+        self._asked: dict[int, asyncio.Future[Answer]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.over = asyncio.Event()
+
+    def received(self, kind: int, request_id: int, payload: bytes) -> None:
+        """Handle one frame."""
+        if kind == HTTP:
+            task = self.loop.create_task(self._answer(message_of(kind, payload), request_id))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif kind == STATS:
+            stats: Stats = message_of(kind, payload)
+            self._board.take(stats.json)
+        elif kind == ANSWER:
+            asked = self._asked.pop(request_id, None)
+            if asked is not None and not asked.done():
+                asked.set_result(message_of(kind, payload))
+        elif kind == DRAIN:
+            self.over.set()
+
+    def ended(self, error: Exception | None) -> None:
+        """End with the gateway."""
+        self.over.set()
+
+    async def push(self, routes: bytes) -> Answer:
+        """Hand the gateway a route table; give its answer once it serves it, or why not."""
+        request_id = self.next_id()
+        asked: asyncio.Future[Answer] = self.loop.create_future()
+        self._asked[request_id] = asked
+        self.send(Routes(routes), request_id)
+        return await asked
+
+    async def _answer(self, request: Http, request_id: int) -> None:
+        (told,) = await asyncio.gather(answer(self._app, request), return_exceptions=True)
+        if isinstance(told, BaseException):
+            _log.error("%s %s failed", request.method, request.path, exc_info=told)
+            told = Answer(500, b"Internal Server Error", "text/plain; charset=utf-8")
+        self.send(told, request_id)
+
+
+class Pilot:
+    """Looks, and lets the gateway follow; belongs to the event loop, the looks to one thread."""
+
+    def __init__(self, parts: Parts, control: Control, board: Board, keeper: Keeper) -> None:
+        self._parts, self._control, self._board, self._keeper = parts, control, board, keeper
+        self._path = parts.home / "serving" / "routes.json"
+        self._revision = _revision_of(self._path)
+        self._planned: Look | None = None
+        self._refused: dict[str, str] = {}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="looks")
+
+    async def run(self) -> None:
+        """Look until the end."""
+        while not self._control.over.is_set():
+            try:
+                await self._turn()
+            except CTError as error:
+                _log.warning("A look at what is to be served failed: %s", error)
+            try:
+                await asyncio.wait_for(self._control.over.wait(), LOOK_S)
+            except TimeoutError:
+                continue
+
+    async def _turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        look = await loop.run_in_executor(self._thread, self._look)
+        if self._planned is None or look.services != self._planned.services:
+            self._write_state(look, settled=False)
+            text = self._table(look)
+            told = await self._control.push(text)
+            self._refused = _refusals(told)
+            self._planned = look
+            _keep(self._path, text)
+        self._write_state(look, settled=True)
+
+    def _look(self) -> Look:
+        return self._keeper.look(self._board.states())
+
+    def _table(self, look: Look) -> bytes:
+        self._revision += 1
+        settings = self._parts.settings
+        return msgspec.json.encode(
+            route_table(
+                look.services,
+                revision=self._revision,
+                timeout_s=settings.serve_timeout_s,
+                allow_pickle=settings.serve_allow_pickle,
+            )
+        )
+
+    def _write_state(self, look: Look, *, settled: bool) -> None:
+        self._board.write(
+            look.services,
+            {**self._refused, **look.failures},
+            revision=self._revision,
+            settled=settled,
+            at=self._parts.clock.now(),
+        )
+
+
+def make_app(parts: Parts, board: Board) -> Starlette:
+    """Make the application that answers what is not the data plane's."""
+    from iris_ct.control import rest
+
+    app = Starlette(routes=[*rest.routes(parts)])
+    app.state.board = board
+    return app
+
+
+def rollout_policy(settings: Settings) -> RolloutPolicy | None:
+    """Read how new versions are tried; None if they answer at once."""
+    if not settings.serve_rollout:
+        return None
+    return RolloutPolicy(
+        stages=parse_stages(settings.serve_rollout),
+        min_requests=settings.serve_rollout_requests,
+        min_stage_s=settings.serve_rollout_s,
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the process; gives its exit code."""
+    parser = argparse.ArgumentParser(prog="iris_ct.control.main")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--address", default="")
+    options = parser.parse_args(arguments)
+    parts = bootstrap.parts(load_settings(options.home))
+    asyncio.run(_run(parts, socket.socket(fileno=options.fd), options.address))
+    return 0
+
+
+async def _run(parts: Parts, stream: socket.socket, address: str) -> None:
+    settings = parts.settings
+    board = Board(parts.home, address=address, pid=os.getppid())
+    app = make_app(parts, board)
+    loop = asyncio.get_running_loop()
+    _transport, control = await loop.create_connection(lambda: Control(app, board), sock=stream)
+    keeper = Keeper(parts, rollout_policy(settings), Scaler(window_s=settings.serve_scale_down_s))
+    control.send(Hello(os.getpid()))
+    await Pilot(parts, control, board, keeper).run()
+
+
+def _revision_of(path: Path) -> int:
+    """Give the revision of the last route table, so that the next one is higher."""
+    try:
+        content = msgspec.json.decode(path.read_bytes())
+        return int(content["revision"])
+    except (FileNotFoundError, msgspec.DecodeError, KeyError, TypeError, ValueError):
+        return 0
+
+
+def _refusals(told: Answer) -> dict[str, str]:
+    """Read why services are not served: ``errors`` by ``<service>/<branch>``."""
+    content = msgspec.json.decode(told.body) if told.body else {}
+    errors = content.get("errors") or {}
+    return {key.partition("/")[0]: reason for key, reason in errors.items()}
+
+
+def _keep(path: Path, text: bytes) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(text)
+    fresh.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
