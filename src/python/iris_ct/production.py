@@ -24,7 +24,8 @@ from iris_ct.components.services.tables import TableFeed
 production = Production("CT.Production", actor_pool_size=2)
 
 inbox = production.service("Inbox", DatasetInbox, adapter_settings={"CallInterval": "1"})
-tables = production.service("Tables", TableFeed, adapter_settings={"CallInterval": "10"})
+# Often, since a batch is sent at the first poll that finds the one before stored.
+tables = production.service("Tables", TableFeed, adapter_settings={"CallInterval": "2"})
 requests = production.service("Requests", Requests, pool_size=0)
 # No job of its own: a task wakes it, `CT.WakeTask` on IRIS, `embedded.WAKES` elsewhere.
 schedule = production.service("Schedule", Schedule, pool_size=0)

@@ -1,5 +1,8 @@
 """Reads the tables that model files name as their source."""
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
 from iop import PollingBusinessService, target
 
 from iris_ct import bootstrap
@@ -8,9 +11,25 @@ from iris_ct.core.errors import CTError
 from iris_ct.flow.source import due_sources, read_source, waiting_batches
 from iris_ct.messages import FileArrived
 
+# Batches of a model that may wait; the rest of its table is read at later polls.
+_MOST_WAITING = 4
+# A batch that still waits then was not stored, and is sent again; sent twice does no harm.
+_SENT_AGAIN = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """The batch of a model that was sent last, and when."""
+
+    path: str
+    at: datetime
+
 
 class TableFeed(PollingBusinessService):
-    """Look at each table when its time has come, and send each batch on its way."""
+    """Look at each table when its time has come, and send each batch once the one before is stored.
+
+    A later batch may hold newer values of the same rows, so none overtakes another.
+    """
 
     AlertOnError = settings.alert_on_error(True)
 
@@ -19,13 +38,16 @@ class TableFeed(PollingBusinessService):
     def on_init(self) -> None:
         """Take this service's parts from the composition root."""
         self.parts = bootstrap.parts()
-        self.sent: set[str] = set()
+        self.sent: dict[str, _Sent] = {}
 
     def on_poll(self) -> None:
         """Read the due tables by turns, a batch each; a broken one does not stop the others."""
         parts = self.parts
-        for model in parts.store.specifications.models():
-            self._send_waiting(model)
+        full = {
+            model
+            for model in parts.store.specifications.models()
+            if self._send_oldest(model) >= _MOST_WAITING
+        }
         due = due_sources(
             files=parts.files, store=parts.store, clock=parts.clock, actor=parts.settings.who
         )
@@ -38,6 +60,7 @@ class TableFeed(PollingBusinessService):
                 clock=parts.clock,
             )
             for specification in due
+            if specification.name not in full
         }
         unforeseen: Exception | None = None
         while readers:
@@ -50,24 +73,21 @@ class TableFeed(PollingBusinessService):
                     pass
                 except Exception as error:  # noqa: BLE001 - raised below, after the other models
                     unforeseen = error
-                if step is None:
+                if self._send_oldest(model) >= _MOST_WAITING or step is None:
                     del readers[model]
-                self._send_waiting(model)
         if unforeseen is not None:
             raise unforeseen
 
-    def _send_waiting(self, model: str) -> None:
-        """Send what was read here, or by a process that ended before it could."""
+    def _send_oldest(self, model: str) -> int:
+        """Send the oldest batch that waits, whoever read it; give how many wait."""
         waiting = waiting_batches(model, files=self.parts.source_files, store=self.parts.store)
-        for path in waiting:
-            if path not in self.sent:
-                source = path.rpartition("/")[2].partition("_")[2]
-                self.send_request_async(
-                    self.Intake, FileArrived(model, path, source, actor="source")
-                )
-                self.sent.add(path)
-        self.sent -= {path for path in self.sent if _is_of(path, model) and path not in waiting}
-
-
-def _is_of(path: str, model: str) -> bool:
-    return f"/{model}/" in path
+        if not waiting:
+            self.sent.pop(model, None)
+            return 0
+        path, now = waiting[0], self.parts.clock.now()
+        before = self.sent.get(model)
+        if before is None or before.path != path or now - before.at >= _SENT_AGAIN:
+            source = path.rpartition("/")[2].partition("_")[2]
+            self.send_request_async(self.Intake, FileArrived(model, path, source, actor="source"))
+            self.sent[model] = _Sent(path, now)
+        return len(waiting)
