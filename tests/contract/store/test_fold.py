@@ -130,7 +130,8 @@ def test_files_that_cannot_matter_are_not_looked_at(store: SqlStore) -> None:
     """Those without keys, and those with other keys: their files may even be gone."""
     spec = specification()
     served(store)
-    for keys in ([None], ["x1"], ["b"]):
+    groups: list[list[str | None]] = [[None], ["x1"], ["b"]]
+    for keys in groups:
         store.journal_writer.append([record("p", keys, [0.5])])
         fold_journal(store, Clock())
     add_rows(store, spec, [Row("a", 1, 1.0), Row("c", 2, 2.0), Row("b", 3, 3.0)])

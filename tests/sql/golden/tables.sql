@@ -149,10 +149,15 @@ CREATE TABLE CT_Store.ct_prediction (
 	prediction VARCHAR(1500000) COLLATE %EXACT,
 	prediction_number DOUBLE,
 	prediction_probability DOUBLE,
+	puid VARCHAR(255) COLLATE %EXACT,
+	request_place BIGINT,
+	predicted_at VARCHAR(32) COLLATE %EXACT,
 	PRIMARY KEY (model, file_seq, place)
 );
 
 CREATE INDEX ct_prediction_key ON CT_Store.ct_prediction (model, row_key);
+
+CREATE INDEX ct_prediction_puid ON CT_Store.ct_prediction (model, puid);
 
 CREATE TABLE CT_Store.ct_prediction_file (
 	model VARCHAR(64) COLLATE %EXACT NOT NULL,
@@ -166,6 +171,11 @@ CREATE TABLE CT_Store.ct_prediction_file (
 	predicted_at VARCHAR(32) COLLATE %EXACT NOT NULL,
 	purged_at VARCHAR(32) COLLATE %EXACT,
 	n_projected BIGINT DEFAULT '0' NOT NULL,
+	shadow SMALLINT DEFAULT '0' NOT NULL,
+	predicted_from VARCHAR(32) COLLATE %EXACT,
+	n_keyed BIGINT,
+	first_key VARCHAR(255) COLLATE %EXACT,
+	last_key VARCHAR(255) COLLATE %EXACT,
 	PRIMARY KEY (model, request_id),
 	CONSTRAINT ct_prediction_file_seq UNIQUE (model, seq)
 );
