@@ -20,7 +20,7 @@ from iris_ct.adapters.store.budget import CHUNK_ROWS, chunk_rows
 from iris_ct.adapters.store.row_tables import row_table
 from iris_ct.adapters.store.views import VIEWS
 from iris_ct.core.canonical import canonical_json
-from iris_ct.core.errors import SchemaMismatchError
+from iris_ct.core.errors import SchemaMismatchError, StoreError
 from iris_ct.core.specification import Specification
 from iris_ct.flow.project import bring_up_tables
 
@@ -292,3 +292,30 @@ def test_tables_and_views_can_be_read_on_every_database(store: SqlStore) -> None
     assert store.projections.behind() == []
     with store.engine.connect() as connection:
         assert connection.execute(view.select).all() == []
+
+
+def test_a_file_that_cannot_be_added_keeps_no_other_one_from_being_rows(
+    store: SqlStore, url: str, tmp_path: Path
+) -> None:
+    spec = known(store, specification(), rows=True)
+    add_rows(store, spec, [Row("a", 1, 1.0)])
+    for request_id in ("r1", "r2", "r3", "r4"):
+        predict(store, spec, request_id, {"a": 0.5})
+    damaged, gone = rows(
+        url, "SELECT path FROM ct_prediction_file WHERE request_id IN ('r2', 'r4') ORDER BY seq"
+    )
+    (tmp_path / "home" / damaged[0]).write_bytes(b"no Parquet")
+    (tmp_path / "home" / gone[0]).unlink()
+    with pytest.raises(StoreError) as caught:
+        store.projections.bring_up("bikes")
+    assert f"those of {gone[0]}, {damaged[0]}; all others are" in str(caught.value)
+    assert [row[0] for row in seen(url)] == ["r1", "r3"]
+    assert rows(url, "SELECT row_key FROM ct_rows_bikes") == [("a",)]
+
+
+def test_a_key_with_nul_of_an_earlier_release_becomes_a_row(store: SqlStore, url: str) -> None:
+    spec = known(store, specification())
+    predict(store, spec, "r1", {"a\0": 0.1, "a": 0.2})
+    store.projections.bring_up("bikes")
+    first, second = [row[2] for row in seen(url)]
+    assert (first[:2], len(first), second) == ("a~", 66, "a")

@@ -18,6 +18,7 @@ from tests.contract.store.histories import (
     add_quarantined,
     add_rows,
     specification,
+    version,
 )
 
 from iris_ct.adapters.store import SqlStore
@@ -337,3 +338,114 @@ def add_large(store: SqlStore, spec: Specification, n_rows: int) -> None:
             n_labelled=n_rows,
             arrived_at=NOON,
         )
+
+
+def test_rows_that_a_purged_one_kept_from_counting_come_into_the_table(
+    store: SqlStore, url: str
+) -> None:
+    """The first counts, and it was purged: then the next one is the first."""
+    spec = projected(store, on_duplicate="keep", retention={"batches_days": 30})
+    add_rows(store, spec, [row("a", 1, 1.0), row("b", 1, 1.5)])
+    later = NOON + timedelta(days=2)
+    add_rows(store, spec, [row("a", 2, None), row("c", 3, 3.0)], at=later)
+    add_labels(store, spec, [("a", 2.5)], at=later)
+    store.projections.bring_up("bikes")
+    assert len(store.purger.purge(spec, now=NOON + timedelta(days=31))) == 1
+    assert store.projections.behind() == ["bikes"]
+    store.projections.bring_up("bikes")
+    assert shown(url) == [("a", 2, None, 2.5), ("c", 3, None, 3.0)]
+
+
+def test_an_earlier_row_counts_again_when_its_correction_is_purged(
+    store: SqlStore, url: str
+) -> None:
+    """The earlier batch reaches into the champion's training window, so it stays."""
+    spec = projected(store, retention={"batches_days": 30})
+    made = store.models.add(version("c1", fit_from=100))
+    store.models.appoint(
+        "bikes", made.version, decision_id="d1", actor="anna", at=NOON, since_position=None
+    )
+    add_rows(store, spec, [row("a", 2, 1.0), row("z", 200, 9.0)])
+    add_rows(store, spec, [row("a", 2, 2.0)])
+    store.projections.bring_up("bikes")
+    assert len(store.purger.purge(spec, now=NOON + timedelta(days=31))) == 1
+    store.projections.bring_up("bikes")
+    assert shown(url) == [("a", 2, None, 1.0), ("z", 200, None, 9.0)]
+
+
+def test_a_table_that_was_forgotten_but_not_dropped_goes(
+    url: str, opened: Callable[[], SqlStore], tmp_path: Any
+) -> None:
+    child = children.start(
+        url,
+        tmp_path / "home",
+        """
+        from datetime import timedelta
+        from iris_ct.adapters.store import row_tables
+        from tests.contract.store.test_row_tables import projected, row
+
+        spec = projected(store, retention={"batches_days": 30})
+        add_rows(store, spec, [row("a", 1, 1.0), row("b", 2, 2.0)])
+        add_rows(store, spec, [row("c", 3, 3.0)], at=NOON + timedelta(days=2))
+        store.projections.bring_up("bikes")
+        store.specifications.record(
+            specification(retention={"batches_days": 30}), actor="anna", at=NOON
+        )
+
+        def drop(connection, model):
+            tell("forgotten but not dropped")
+            wait()
+
+        row_tables._drop = drop
+        store.projections.bring_up("bikes")
+        """,
+    )
+    assert children.hear(child) == "forgotten but not dropped"
+    children.kill(child)
+    store = opened()
+    spec = specification(retention={"batches_days": 30})
+    store.purger.purge(spec, now=NOON + timedelta(days=31))
+    assert [found[0] for found in shown(url)] == ["c"], "personal data is not left behind"
+    assert store.projections.behind() == ["bikes"]
+    store.projections.bring_up("bikes")
+    assert not has_table(url)
+    assert store.projections.behind() == []
+
+
+def test_a_key_with_nul_of_an_earlier_release_is_shown_without_it(
+    store: SqlStore, url: str
+) -> None:
+    spec = projected(store)
+    add_rows(store, spec, [row("a\0", 1, 1.0), row("a", 2, 2.0)])
+    store.projections.bring_up("bikes")
+    [plain, spelled] = [found[0] for found in shown(url)]
+    assert plain == "a"
+    assert spelled.startswith("a~")
+    assert len(spelled) == len("a~") + 64
+
+
+def test_the_newest_of_all_early_labels_is_found_at_once(store: SqlStore, url: str) -> None:
+    """Whatever the files: the last one of a key counts, of the newest file that has it."""
+    spec = projected(store)
+    add_labels(store, spec, [("a", 1.0), ("b", 1.5), ("b", 2.0)])
+    add_labels(store, spec, [("a", 3.0), ("other", 9.0)])
+    add_labels(store, spec, [("other", 8.0)])
+    add_rows(store, spec, [row("a", 1, None), row("b", 2, None), row("c", 3, None)])
+    store.projections.bring_up("bikes")
+    assert [(key, y) for key, _, _, y in shown(url)] == [("a", 3.0), ("b", 2.0), ("c", None)]
+
+
+def test_labels_of_another_kind_or_name_of_target_are_read_as_declared_now(
+    store: SqlStore, url: str
+) -> None:
+    spec = specification(target="old")
+    store.specifications.record(spec, actor="anna", at=NOON)
+    add_labels(store, spec, [("a", 1.0)])
+    later = projected(store)
+    add_rows(store, later, [row("a", 1, None)])
+    store.projections.bring_up("bikes")
+    assert shown(url) == [("a", 1, None, None)]
+    add_labels(store, later, [("b", 4.0)])
+    add_rows(store, later, [row("b", 1, None)])
+    store.projections.bring_up("bikes")
+    assert shown(url)[1] == ("b", 1, None, 4.0)

@@ -17,7 +17,7 @@ from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.files import FactFiles
 from iris_ct.adapters.store.row_keys import shortened
 from iris_ct.core.dataset.batch import KEY, POSITION
-from iris_ct.core.errors import CTError, StoreError, StoreUnavailableError
+from iris_ct.core.errors import StoreError
 from iris_ct.ports.observation import PLACE_IN_REQUEST, PREDICTED_AT, PUID
 
 if TYPE_CHECKING:
@@ -47,23 +47,22 @@ class PredictionRows:
 
         Raises
         ------
-        StoreError or StoreUnavailableError
-            At the end, if a file could not be added; no other one waits for it. At once, if the
-            database is away.
+        StoreError
+            At the end, if a file could not be added; no other one waits for it.
         """
-        failed: list[tuple[str, CTError]] = []
+        failed: list[tuple[str, StoreError]] = []
         for seq in self._files_of(model, _is_lacking()):
             if budget.is_spent:
                 break
             try:
                 self._add(model, seq, budget)
-            except (StoreError, StoreUnavailableError) as error:
+            except StoreError as error:
                 failed.append((self._path(model, seq), error))
         if failed:
             paths = ", ".join(path for path, _ in failed[:_SHOWN])
             more = f" and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
             first = failed[0][1]
-            raise type(first)(
+            raise StoreError(
                 f"Predictions of '{model}' are no rows of ct_prediction yet, those of {paths}"
                 f"{more}; all others are. The first file: {first}"
             ) from first

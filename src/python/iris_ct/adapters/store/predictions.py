@@ -280,7 +280,7 @@ class _Facts:
     def columns(self) -> dict[str, Any]:
         """Give the values of the catalogue's columns."""
         ends = [min(self._keys), max(self._keys)] if self._keys else [None, None]
-        fit = all(end is None or len(end) <= LONGEST_KEY for end in ends)
+        fit = all(end is None or (len(end) <= LONGEST_KEY and "\0" not in end) for end in ends)
         return {
             "n_keyed": self._n_keyed,
             "first_key": ends[0] if fit else None,

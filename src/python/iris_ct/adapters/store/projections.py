@@ -39,12 +39,15 @@ class SqlProjections:
         if specification is None:
             return True
         budget = Budget(most_rows)
-        if specification.tables.predictions:
-            self._predictions.bring_up(model, budget)
-        else:
-            self._predictions.remove(model, budget)
-        if specification.tables.rows:
-            self._rows.bring_up(specification, budget)
-        else:
-            self._rows.remove(model)
+        try:
+            if specification.tables.predictions:
+                self._predictions.bring_up(model, budget)
+            else:
+                self._predictions.remove(model, budget)
+        finally:
+            # Rows wait for no file of predictions.
+            if specification.tables.rows:
+                self._rows.bring_up(specification, budget)
+            else:
+                self._rows.remove(model)
         return not budget.is_spent

@@ -16,7 +16,7 @@ from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.files import FactFiles
 from iris_ct.adapters.store.models import SqlModels
 from iris_ct.adapters.store.prediction_rows import remove_file
-from iris_ct.adapters.store.row_tables import remove_rows
+from iris_ct.adapters.store.row_tables import PurgedRows, remove_rows
 from iris_ct.core.specification import Specification
 
 _B, _Q, _S, _P = tables.batch, tables.quarantine, tables.snapshot, tables.prediction_file
@@ -26,15 +26,14 @@ _B, _Q, _S, _P = tables.batch, tables.quarantine, tables.snapshot, tables.predic
 class _Expired:
     """One file that goes, and the record of the catalogue that names it.
 
-    ``seq`` is that of a prediction file; ``span`` are the first and last ordinal of a batch's
-    rows.
+    ``seq`` is that of a prediction file; ``rows`` is what it held of a batch.
     """
 
     path: str
     table: sa.Table
     record_id: str
     seq: int = 0
-    span: tuple[int, int] | None = None
+    rows: PurgedRows | None = None
 
 
 # Identifies a record within its model.
@@ -86,8 +85,8 @@ class SqlPurger:
                         .where(_B.c.batch_id == gone.record_id)
                         .values(quarantine_path="")
                     )
-            spans = [gone.span for gone in expired if gone.span is not None]
-            remove_rows(connection, model, spans)
+            rows = [gone.rows for gone in expired if gone.rows is not None]
+            remove_rows(connection, specification, rows)
             paths = [self._files.home / gone.path for gone in expired]
             self._database.when_done(committed=lambda: self._files.remove(paths))
         return paths
@@ -179,8 +178,8 @@ def _expired(table: sa.Table, row: sa.Row[Any]) -> _Expired:
     if table is _P:
         return _Expired(row.path, table, record_id, seq=row.seq)
     if table is _B and row.kind == "rows":
-        span = (row.first_row, row.first_row + row.n_rows - 1)
-        return _Expired(row.path, table, record_id, span=span)
+        rows = PurgedRows(row.seq, (row.first_row, row.first_row + row.n_rows - 1))
+        return _Expired(row.path, table, record_id, rows=rows)
     return _Expired(row.path, table, record_id)
 
 

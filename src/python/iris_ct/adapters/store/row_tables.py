@@ -44,6 +44,14 @@ class _Place:
     n_rows: int
 
 
+@dataclass(frozen=True)
+class PurgedRows:
+    """A batch of rows whose file is gone: its age, and its first and last row's ordinals."""
+
+    seq: int
+    span: tuple[int, int]
+
+
 class RowTables:
     """Keeps the tables of rows in step with the batches."""
 
@@ -58,7 +66,7 @@ class RowTables:
         with self._database.reading() as connection:
             place = _place(connection, model)
             if not specification.tables.rows:
-                return place is not None
+                return place is not None or _has_table(connection, model)
             if place is None or place.layout != _layout(specification):
                 return True
             return place.through_seq < (connection.scalar(newest) or 0)
@@ -72,7 +80,8 @@ class RowTables:
     def remove(self, model: str) -> None:
         """Drop the model's table."""
         with self._database.reading() as connection:
-            if _place(connection, model) is None:
+            # Forgotten by somebody who was killed before the table was dropped.
+            if _place(connection, model) is None and not _has_table(connection, model):
                 return
         with self._database.writing(model) as connection:
             _forget(connection, model)
@@ -176,16 +185,40 @@ def row_table(model: str, layout: str) -> sa.Table:
     )
 
 
-def remove_rows(connection: sa.Connection, model: str, spans: Sequence[tuple[int, int]]) -> None:
-    """Remove rows by their ordinals ``first .. last`` from the model's table, if it has one."""
-    place = _place(connection, model)
-    if place is None:
+def remove_rows(
+    connection: sa.Connection, specification: Specification, purged: Sequence[PurgedRows]
+) -> None:
+    """Remove the rows of purged batches from the model's table, if it has one.
+
+    Where another row of the same key counts now, all arrivals are let in once more.
+    """
+    model = specification.name
+    if not purged or not _has_table(connection, model):
         return
-    table = row_table(model, place.layout)
-    for first, last in spans:
+    table = row_table(model, "[]")
+    for first, last in (batch.span for batch in purged):
         connection.execute(
             sa.delete(table).where(table.c.row_number >= first, table.c.row_number <= last)
         )
+
+    if specification.key and _others_count(connection, specification, purged):
+        _note(connection, model, through_seq=0, n_rows=0)
+
+
+def _others_count(
+    connection: sa.Connection, specification: Specification, purged: Sequence[PurgedRows]
+) -> bool:
+    """Tell whether a batch that is kept may hold a row which a purged one kept from counting."""
+    if specification.on_duplicate == "reject":
+        return False
+    if specification.on_duplicate == "keep":
+        behind = _B.c.seq > min(batch.seq for batch in purged)
+    else:
+        behind = _B.c.seq < max(batch.seq for batch in purged)
+    kept = sa.select(sa.func.count()).where(
+        _B.c.model == specification.name, _B.c.kind == "rows", _B.c.path != "", behind
+    )
+    return bool(connection.scalar(kept))
 
 
 def _layout(specification: Specification) -> str:
@@ -197,6 +230,10 @@ def _place(connection: sa.Connection, model: str) -> _Place | None:
     wanted = sa.select(_T.c.layout, _T.c.through_seq, _T.c.n_rows).where(_T.c.model == model)
     found = connection.execute(wanted).one_or_none()
     return None if found is None else _Place(*found)
+
+
+def _has_table(connection: sa.Connection, model: str) -> bool:
+    return sa.inspect(connection).has_table(f"ct_rows_{model}")
 
 
 def _is_made(place: _Place | None, layout: str) -> bool:
