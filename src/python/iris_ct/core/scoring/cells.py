@@ -30,7 +30,7 @@ _TIME = re.compile(
 _MISSING = frozenset(MISSING)
 
 # The two tables of time zones that the product uses agree about these years.
-_FIRST_YEAR, _LAST_YEAR = 1971, 2036
+_FIRST_YEAR, _LAST_YEAR = 1970, 2037
 
 _PART: dict[Part, Callable[[datetime], int]] = {
     "year": lambda at: at.year,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +15,7 @@ from iris_ct.core.errors import DataError
 TOLD_REFUSALS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(msgspec.Struct, frozen=True):
     """Rows to score: exactly one of ``rows``, ``matrix`` and ``columns``.
 
     A cell is a number, a text, a bool or None (missing). It means what it says when it is
@@ -41,8 +40,7 @@ class Inputs:
     columns: Mapping[str, Sequence[Any] | NDArray[Any]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(msgspec.Struct, frozen=True):
     """What a model says about n rows, in their order.
 
     Attributes

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -37,7 +37,6 @@ class RowReader:
 
     def __init__(self, signature: Signature) -> None:
         self.names = signature.names
-        self._n_features = len(self.names)
         self._readers = [reader_of(c, signature.time_zone) for c in signature.columns]
         self._is_plain = all(c.kind == "numeric" for c in signature.columns)
         self._limits = tuple(
@@ -47,7 +46,7 @@ class RowReader:
         )
         self._features: Callable[[Mapping[str, Any]], tuple[Any, ...]] = (
             itemgetter(*self.names)
-            if self._n_features > 1
+            if len(self.names) > 1
             else lambda values: (values[self.names[0]],)
         )
 
@@ -74,17 +73,19 @@ class RowReader:
         UnsureError
             If the row is for the careful way.
         """
-        if self._is_plain and len(cells) == self._n_features:
+        if self._is_plain:
             try:
-                # Takes numbers alone, all of them in one call.
+                # Takes numbers alone, as many as there are columns, all of them in one call.
                 fill(*cells)
                 total = sum(cells)
             except (struct.error, TypeError, OverflowError):
                 pass
             else:
                 # A sum finds NaN and the infinities; it may overflow without being wrong.
-                if total - total == 0.0 and self._are_within(cells):
+                if total - total == 0.0 and (not self._limits or self._are_within(cells)):
                     return
+        if len(cells) != len(self._readers):
+            raise UnsureError
         numbers: list[float] = []
         for read, cell in zip(self._readers, cells, strict=True):
             numbers += read(cell)
@@ -168,7 +169,8 @@ class BatchReader:
                     raise UnsureError from None
         elif column.kind == "categorical":
             return _coded(self._codes[number], read, cells)
-        return np.array([read(cell) for cell in cells], dtype=np.float64).reshape(len(cells), -1)
+        numbers = np.array([read(cell) for cell in cells], dtype=np.float64)
+        return numbers.reshape(len(cells), len(column.parts) or 1)
 
 
 class KeyReader:
@@ -184,7 +186,7 @@ class KeyReader:
         ]
         self._features = frozenset(signature.names)
 
-    def is_given(self, names: Mapping[str, Any] | frozenset[str]) -> bool:
+    def is_given(self, names: Collection[str]) -> bool:
         """Tell whether rows with these names have keys.
 
         A key column that is no feature says so; features alone only if they are the whole key.

@@ -1,4 +1,4 @@
-"""What one answered request leaves behind for the log of predictions: values, no inputs."""
+"""What an answered request, or feedback on it, leaves behind for the log: values, no inputs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Predicted(Protocol):
         """The rows' keys, None where none were said."""
 
 
-class Record(msgspec.Struct, array_like=True, frozen=True):
+class Record(msgspec.Struct, array_like=True, frozen=True, tag="p"):
     """The predictions of one request; its rows are numbered from 0 by their place.
 
     Attributes
@@ -94,6 +94,32 @@ class Record(msgspec.Struct, array_like=True, frozen=True):
         return np.frombuffer(self.probabilities, _FLOATS).reshape(self.n_rows, -1)
 
 
+class Truth(msgspec.Struct, array_like=True, frozen=True, tag="t"):
+    """What was true of the rows of an answered request, as feedback says it.
+
+    Attributes
+    ----------
+    puid : str
+        The request that was answered.
+    service, model : str
+        Who had answered it.
+    at_us : int
+        When the feedback came, microseconds since 1970 in UTC.
+    values : list of number, text, bool or None
+        The target of each row, in the order of the request; None where it is not known.
+    """
+
+    puid: str
+    service: str
+    model: str
+    at_us: int
+    values: list[float | int | str | bool | None]
+
+
+Entry = Record | Truth
+"""What a journal holds."""
+
+
 @dataclass(frozen=True)
 class Segment:
     """One file of the queue.
@@ -119,7 +145,7 @@ class SegmentContent:
 
     Attributes
     ----------
-    records : list of Record
+    entries : list of Record or Truth
         All that are whole, in the order in which they were written.
     torn_bytes : int
         Bytes at its end that are no whole record: a write that broke off, never answered.
@@ -127,9 +153,19 @@ class SegmentContent:
         Bytes of records that were whole and are not what their checksum says.
     """
 
-    records: list[Record]
+    entries: list[Entry]
     torn_bytes: int
     damaged_bytes: int
+
+    @property
+    def records(self) -> list[Record]:
+        """The predictions among them."""
+        return [entry for entry in self.entries if isinstance(entry, Record)]
+
+    @property
+    def truths(self) -> list[Truth]:
+        """The truths among them."""
+        return [entry for entry in self.entries if isinstance(entry, Truth)]
 
 
 def record_of(

@@ -54,6 +54,7 @@ class Scorer:
         self._key = KeyReader(signature)
         self._careful = CheckedReader(signature)
         self._names = frozenset(signature.names)
+        self._keys_are_features = self._key.is_given(self._names)
         self._known = signature.known
         self._answer = _answers(signature)
 
@@ -74,23 +75,22 @@ class Scorer:
             If the row is not as the specification declares it.
         """
         row = self._booster.row()
-        names = values.keys()
-        if names != self._names:
-            self._check_names(names)
-        keyed = self._key.is_given(values)
+        keys: Keys = None
+        keyed = False
+        if values.keys() != self._names:
+            self._check_names(values)
+            keyed = self._key.is_given(values)
+        elif self._keys_are_features:
+            keyed = True
         try:
-            keys = (
-                [self._key.read([values.get(name) for name in self._key.columns])]
-                if keyed
-                else None
-            )
+            if keyed:
+                keys = [self._key.read([values.get(name) for name in self._key.columns])]
             self._row.read_named(values, row.fill)
         except UnsureError:
             cells = {name: [cell] for name, cell in values.items()}
-            matrix, careful_keys = self._careful.read(cells, 1, keyed=keyed)
+            matrix, keys = self._careful.read(cells, 1, keyed=keyed)
             row.fill(*matrix[0])
-            return self._answer(row.predict()[None], careful_keys)
-        return self._answer(row.predict()[None], keys)
+        return self._answer(row.predict(), keys)
 
     def score(self, inputs: Inputs) -> Outputs:
         """Score rows; all of them, or none if one is refused.
@@ -108,7 +108,7 @@ class Scorer:
             if alone is not None:
                 return alone
         matrix, keys = self._read(inputs)
-        return self._answer(self._predict(matrix), keys)
+        return self._answer(self._booster.predict(matrix, threads=self.threads), keys)
 
     def contributions(self, inputs: Inputs) -> tuple[tuple[str, ...], NDArray[np.float64]]:
         """Share out each row's raw score over the features.
@@ -143,11 +143,7 @@ class Scorer:
                 return None
         except UnsureError:
             return None
-        return self._answer(row.predict()[None], None)
-
-    def _predict(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        output = self._booster.predict(matrix, threads=self.threads)
-        return output[:, None] if output.ndim == 1 else output
+        return self._answer(row.predict(), None)
 
     def _read(self, inputs: Inputs) -> tuple[NDArray[np.float64], Keys]:
         """Read rows the quick way if that is sure, else the careful way."""
@@ -243,26 +239,32 @@ def _as_list(cells: Cells) -> list[Any]:
 
 
 def _answers(signature: Signature) -> Callable[[NDArray[np.float64], Keys], Outputs]:
-    """Give what names a model's outputs, an array of shape (n, n_outputs) that is not kept."""
-    if signature.task == "regression":
-        return lambda output, keys: Outputs(output[:, 0].copy(), keys=keys)
+    """Give what names a model's outputs: an array of n * n_outputs numbers that is not kept."""
     classes = signature.classes
-    labels = np.array(classes)
+    if signature.task == "regression":
+        return lambda output, keys: Outputs(output.copy(), None, (), keys)
     if signature.task == "multiclass":
-        return lambda output, keys: Outputs(
-            labels[output.argmax(axis=1)].tolist(), output.copy(), classes, keys
-        )
+        labels = np.array(classes)
+
+        def of_classes(output: NDArray[np.float64], keys: Keys) -> Outputs:
+            probabilities = output.reshape(-1, len(classes)).copy()
+            return Outputs(
+                labels[probabilities.argmax(axis=1)].tolist(), probabilities, classes, keys
+            )
+
+        return of_classes
     positive = classes.index(str(signature.positive))
     binary = np.array([classes[1 - positive], classes[positive]])
 
-    def answer(output: NDArray[np.float64], keys: Keys) -> Outputs:
+    def of_two(output: NDArray[np.float64], keys: Keys) -> Outputs:
         probabilities = np.empty((len(output), 2), dtype=np.float64)
-        probabilities[:, positive] = output[:, 0]
-        probabilities[:, 1 - positive] = 1.0 - output[:, 0]
-        said = binary[(output[:, 0] >= 0.5).astype(np.intp)].tolist()
-        return Outputs(said, probabilities, classes, keys)
+        probabilities[:, positive] = output
+        probabilities[:, 1 - positive] = 1.0 - output
+        return Outputs(
+            binary[(output >= 0.5).astype(np.intp)].tolist(), probabilities, classes, keys
+        )
 
-    return answer
+    return of_two
 
 
 def _check(booster: NativeBooster, signature: Signature) -> None:
