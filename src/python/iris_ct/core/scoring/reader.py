@@ -159,7 +159,7 @@ class BatchReader:
                 return _checked(column, cells.astype(np.float64))[:, None]
             if column.kind != "datetime" and cells.dtype.kind in "fiub":
                 return _of_distinct(read, cells)
-            cells = cells.tolist()
+            cells = list(cells.tolist())
         if column.kind == "numeric":
             # Others than numbers would be read by other rules than ours.
             if _NUMBERS.issuperset(map(type, cells)):
@@ -248,7 +248,7 @@ def _of_distinct(read: Numbers, cells: NDArray[Any]) -> Matrix:
     return numbers.reshape(len(found), 1)[places]
 
 
-def _coded(codes: Mapping[str, float], read: Numbers, cells: Sequence[Any]) -> Matrix:
+def _coded(codes: Mapping[str, float], read: Numbers, cells: Cells) -> Matrix:
     """Look categories up; what is not found so goes through the reader."""
     try:
         found = [codes.get(cell) for cell in cells]

@@ -217,7 +217,7 @@ def _columns(inputs: Inputs, names: tuple[str, ...]) -> tuple[dict[str, Cells], 
                 f"{', '.join(names)}."
             )
         return dict(zip(names, inputs.matrix.T, strict=True)), len(inputs.matrix)
-    rows = inputs.rows or ()
+    rows: Sequence[Sequence[Any]] = [] if inputs.rows is None else inputs.rows
     for place, row in enumerate(rows, start=1):
         if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes):
             found = "no list of cells"
@@ -229,8 +229,9 @@ def _columns(inputs: Inputs, names: tuple[str, ...]) -> tuple[dict[str, Cells], 
             f"Row {place} has {found}; expected {len(names)}: {', '.join(names)}.",
             ((place, "", "ragged_row"),),
         )
-    cells = list(zip(*rows, strict=True)) or [()] * len(names)
-    return dict(zip(names, cells, strict=True)), len(rows)
+    if not rows:
+        return dict.fromkeys(names, ()), 0
+    return dict(zip(names, zip(*rows, strict=True), strict=True)), len(rows)
 
 
 def _as_list(cells: Cells) -> list[Any]:

@@ -11,7 +11,7 @@ import ctypes
 import importlib.util
 import struct
 import threading
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +180,8 @@ class RowPredictor:
         self.cells: NDArray[np.float64] = np.zeros(n_columns, dtype=np.float64)
         self._result: NDArray[np.float64] = np.zeros(n_outputs, dtype=np.float64)
         self._written = ctypes.c_int64()
-        packed = struct.Struct(f"{n_columns}d")
-        self.fill = _filler(packed, self.cells)
+        # One call writes all numbers of a row into the memory of ``cells``.
+        self.fill = partial(struct.Struct(f"{n_columns}d").pack_into, self.cells.data, 0)
         self._arguments: tuple[Any, ...] = (
             self._config.pointer,
             self.cells.ctypes.data_as(ctypes.c_void_p),
@@ -211,15 +211,8 @@ class _Handle:
         self.pointer = ctypes.c_void_p()
 
     def __del__(self) -> None:
-        if self.pointer:
+        if self.pointer.value is not None:
             self._free(self.pointer)
-
-
-def _filler(packed: struct.Struct, cells: NDArray[np.float64]) -> Any:
-    """Give what writes a row's numbers into the memory of ``cells``, all with one call."""
-    from functools import partial
-
-    return partial(packed.pack_into, cells, 0)
 
 
 def _call(function: str, *arguments: Any) -> None:
