@@ -56,22 +56,26 @@ class BranchCounts:
         """All answers."""
         return sum(self.codes.values())
 
-    def stats(self) -> dict[str, Any]:
-        """Give the counts as the statistics frame says them."""
+    def stats(self, image: str) -> dict[str, Any]:
+        """Give the counts as the statistics frame says them.
+
+        ``errors`` are answers of 500 and above without ``timeouts``; ``refused`` are those of
+        them that found the queue full. Buckets are not cumulated; the last has no upper end.
+        """
         service, branch, model, version = self.place
-        failed = {code: n for code, n in self.codes.items() if code >= _FAILED}
+        timeouts = self.codes.get(_TIMED_OUT, 0)
         return {
             "service": service,
             "branch": branch,
+            "image": image,
             "model": model,
             "version": version,
             "requests": self.requests,
-            "errors": sum(failed.values()),
-            "timeouts": failed.get(_TIMED_OUT, 0),
-            "refused": failed.get(_UNAVAILABLE, 0),
+            "errors": sum(n for code, n in self.codes.items() if code >= _FAILED) - timeouts,
+            "timeouts": timeouts,
+            "refused": self.codes.get(_UNAVAILABLE, 0),
             "rows": self.rows,
-            "latency_sum_s": self.seconds,
-            "bounds_s": BOUNDS_S,
+            "latency_s": self.seconds,
             "buckets": self.buckets,
         }
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from iris_ct.serving.child import Child, ChildError, Link, Program, bound_log, start_child
 from iris_ct.serving.frames import Answer, Call, FrameError, message_of
+
+_log = logging.getLogger(__name__)
 
 # A call whose workers ended this often is the likely reason and is not sent again; from the
 # second end on it is sent to a worker that has nothing else to do, so that no other call suffers.
@@ -80,6 +85,11 @@ class Backend(Protocol):
     @property
     def n_ready(self) -> int:
         """How many can answer now."""
+        ...
+
+    @property
+    def n_queued(self) -> int:
+        """Calls that none of them has begun."""
         ...
 
     def ask(self, call: Call) -> asyncio.Future[Answer | Failure]:
@@ -181,6 +191,13 @@ class Pool:
         """Workers that take calls."""
         return len(self._links) + (self.alone is not None)
 
+    @property
+    def n_queued(self) -> int:
+        """Calls that no worker has begun."""
+        links = [*self._links, *([self.alone] if self.alone else [])]
+        begun = sum(bool(link.pending) for link in links)
+        return max(0, self.n_waiting - begun)
+
     def ask(self, call: Call) -> asyncio.Future[Answer | Failure]:
         """Send a call to the worker that has the fewest.
 
@@ -205,6 +222,8 @@ class Pool:
             links[0].ask(waiting)
         elif links:
             min(links, key=_load).ask(waiting)
+        elif self.error is not None and self.alone is None:
+            waiting.settle(Failure(503, f"{waiting.call.image} cannot answer: its worker fails."))
         else:
             self._held.append(waiting)
 
@@ -317,8 +336,7 @@ class Pool:
         except ChildError as error:
             slot.child = None
             if not slot.ending.is_set():
-                self.error = str(error)
-                self._changed.set()
+                self._fail(str(error))
             return None
         began = self.loop.time()
         if not slot.ending.is_set():
@@ -328,6 +346,15 @@ class Pool:
         await child.wait()
         slot.child = None
         return self.loop.time() - began
+
+    def _fail(self, reason: str) -> None:
+        self.error = reason
+        _log.warning("%s", reason)
+        if self.n_ready == 0:
+            held, self._held = self._held, deque()
+            for waiting in held:
+                self._give(waiting)
+        self._changed.set()
 
     def _join(self, link: WorkerLink) -> None:
         self.error = None
@@ -361,6 +388,8 @@ class Pool:
                 )
             )
             return
+        # The log of predictions then looks whether it has it already.
+        waiting.call = msgspec.structs.replace(waiting.call, again=True)
         # It is no longer the newest of its worker, so its time is watched on its own.
         self.loop.call_at(waiting.deadline, self._expire, waiting, waiting.deadline)
         if waiting.ends >= _ALONE_FROM:

@@ -1,0 +1,397 @@
+"""The gateway as a raw ASGI application: a path, a body, a branch, a call, an answer.
+
+What POSTs to a model takes the short way: one look into a dictionary, one frame there and back.
+Everything else is in `pages` or, forwarded, in the control process.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+import msgspec
+
+from iris_ct.core.wire.refusal import MLFLOW, OPEN_INFERENCE, SELDON, WireError, error_body
+from iris_ct.serving.body import GoneError, Receive, Waiting, read_body
+from iris_ct.serving.control import ControlLine
+from iris_ct.serving.frames import FEEDBACK, Answer, Call
+from iris_ct.serving.metrics import Metrics
+from iris_ct.serving.options import GatewayOptions
+from iris_ct.serving.pool import Failure
+from iris_ct.serving.table import Branch, Endpoint, Service, Table
+
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Headers = Mapping[bytes, bytes]
+
+_JSON = b"application/json"
+_HEADER_LENGTH = b"inference-header-content-length"
+_KEY = b"x-ct-key"
+_PUID = b"seldon-puid"
+_SERVICE = b"x-ct-service"
+_EXPLAIN = b"x-ct-explain"
+# Longer names would be kept with every prediction.
+_MAX_PUID = 256
+_YES = frozenset({"1", "true", "yes"})
+_NO_HEADERS: dict[str, str] = {}
+# Seconds after which one who was refused may try again.
+_RETRY = {429: b"1", 503: b"1"}
+
+
+class Principal(Protocol):
+    """Who asks, as the access part names them."""
+
+    name: str
+    role: str
+    domains: Sequence[str]
+
+
+class Refusal(Protocol):
+    """An answer of the access part to one who may not."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Access(Protocol):
+    """Decides who may ask what; gives a `Principal` or a `Refusal`, perhaps to be awaited."""
+
+    def check(self, headers: Headers, path: str) -> Any:
+        """Check one request."""
+        ...
+
+
+class Pages(Protocol):
+    """Answers what is not a POST to a model."""
+
+    async def answer(self, gateway: Gateway, request: Request) -> Answer | None:
+        """Answer a request; None if the page is not here."""
+        ...
+
+
+class Request:
+    """What was asked, for everything that may take its time."""
+
+    __slots__ = ("_receive", "gateway", "headers", "method", "path", "principal", "query", "scope")
+
+    def __init__(
+        self, gateway: Gateway, scope: Mapping[str, Any], headers: Headers, receive: Receive
+    ) -> None:
+        self.gateway, self.scope, self.headers, self._receive = gateway, scope, headers, receive
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: str = scope["query_string"].decode("latin-1")
+        self.principal: Principal | None = None
+
+    async def body(self) -> bytes:
+        """Read the body."""
+        gateway = self.gateway
+        return await read_body(
+            self._receive,
+            self.headers,
+            limit=gateway.options.max_body,
+            waiting=gateway.waiting,
+        )
+
+
+class Gateway:
+    """The ASGI application; belongs to one event loop.
+
+    Attributes
+    ----------
+    table
+        What is served; replaced as a whole.
+    """
+
+    def __init__(
+        self,
+        options: GatewayOptions,
+        *,
+        metrics: Metrics,
+        control: ControlLine,
+        pages: Pages,
+        access: Access | None = None,
+        clock: Callable[[], float],
+    ) -> None:
+        self.options, self.metrics, self.control = options, metrics, control
+        self.pages, self.access = pages, access
+        self.table = Table(0, ())
+        self.waiting = Waiting(options.max_waiting)
+        self._clock = clock
+        self._max_body = options.max_body
+        # Predictions are named by this process and a number: unique, and cheap to make.
+        self._named = os.urandom(8).hex()
+        self._n_named = 0
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        endpoint = self.table.endpoints.get(scope["path"])
+        headers: Headers = dict(scope["headers"])
+        try:
+            principal = None
+            if self.access is not None:
+                principal = self.access.check(headers, scope["path"])
+                if inspect.isawaitable(principal):
+                    principal = await principal
+                if hasattr(principal, "status"):
+                    await self._send_refusal(send, principal)
+                    return
+            if endpoint is not None and scope["method"] == "POST":
+                await self._ask(endpoint, scope, headers, principal, receive, send)
+            else:
+                request = Request(self, scope, headers, receive)
+                request.principal = principal
+                await self._send(send, await self._answer(request))
+        except WireError as error:
+            protocol = protocol_of(scope["path"])
+            await self._send(send, refuse(protocol, error.status, error.text))
+        except GoneError:
+            self.metrics.other(499)
+
+    # A call to a model.
+
+    async def _ask(
+        self,
+        endpoint: Endpoint,
+        scope: Mapping[str, Any],
+        headers: Headers,
+        principal: Principal | None,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if (
+            message.get("more_body", True)
+            or len(body) > self._max_body
+            or (b"content-encoding" in headers)
+        ):
+            body = await read_body(
+                receive, headers, limit=self._max_body, waiting=self.waiting, first=message
+            )
+        began = self._clock()
+        query = scope["query_string"]
+        asked = parse_qs(query.decode("latin-1")) if query else {}
+        service = endpoint.service or self._named_service(asked, headers)
+        if principal is not None and not may_use(principal, service):
+            raise WireError(404, f"There is no service {service.name!r}.")
+        key = headers.get(_KEY) or headers.get(_PUID, b"")
+        branch = service.choose(key)
+        if endpoint.protocol == FEEDBACK:
+            branch = self._answered_by(service, body) or branch
+        explain = bool(asked and is_yes(asked.get("explain"))) or (
+            _EXPLAIN in headers and is_yes([headers[_EXPLAIN].decode("latin-1")])
+        )
+        call = Call(
+            endpoint.protocol,
+            scope["path"],
+            body,
+            headers.get(b"content-type", b"").decode("latin-1"),
+            self._name(headers),
+            {_HEADER_LENGTH.decode(): headers[_HEADER_LENGTH].decode("latin-1")}
+            if _HEADER_LENGTH in headers
+            else _NO_HEADERS,
+            False,
+            service.name,
+            branch.name,
+            branch.image,
+            explain,
+            branch.route.log,
+        )
+        waiting = branch.pool.ask(call)
+        if service.shadows and endpoint.protocol != FEEDBACK:
+            self._mirror(service, call)
+        answer = await waiting
+        if isinstance(answer, Failure):
+            answer = refuse(endpoint.protocol, answer.status, answer.text)
+        branch.counts.add(answer.status, self._clock() - began, answer.n_rows)
+        if answer.metrics:
+            self.metrics.models.add(branch.counts.place, answer.metrics)
+        await self._send(send, answer, counted=True)
+
+    def named_service(self, request: Request) -> Service:
+        """Find the service that a request names, or the only one.
+
+        Raises
+        ------
+        WireError
+            404 if there is none, or none in the domains of who asks.
+        """
+        service = self._named_service(parse_qs(request.query), request.headers)
+        if request.principal is not None and not may_use(request.principal, service):
+            raise WireError(404, f"There is no service {service.name!r}.")
+        return service
+
+    def _named_service(self, asked: Mapping[str, Sequence[str]], headers: Headers) -> Service:
+        services = self.table.services
+        said = asked.get("service", [headers.get(_SERVICE, b"").decode("latin-1")])[0]
+        if said:
+            service = services.get(said)
+            if service is None:
+                raise WireError(404, f"There is no service {said!r}.")
+            return service
+        if len(services) == 1:
+            return next(iter(services.values()))
+        raise WireError(
+            404,
+            "Nothing is served yet."
+            if not services
+            else "Several services are there: name one by ?service=NAME, by the header "
+            "X-CT-Service, or in the path.",
+        )
+
+    def _answered_by(self, service: Service, body: bytes) -> Branch | None:
+        """Find who gave the answer that feedback is about."""
+        images = feedback_images(body)
+        return next((one for one in service.branches if one.image in images), None)
+
+    def _mirror(self, service: Service, call: Call) -> None:
+        """Send copies to those that look on; nobody waits for what they say."""
+        for shadow in service.shadows:
+            if shadow.pool.n_waiting >= shadow.pool.limits.max_queue:
+                shadow.counts.shadow_drops += 1
+                continue
+            copy = Call(
+                call.protocol,
+                call.path,
+                call.body,
+                call.content_type,
+                call.puid,
+                call.headers,
+                True,
+                call.service,
+                shadow.name,
+                shadow.image,
+                False,
+                shadow.route.log,
+            )
+            began = self._clock()
+
+            def count(done: Any, shadow: Branch = shadow, began: float = began) -> None:
+                answer = done.result()
+                n_rows = 0 if isinstance(answer, Failure) else answer.n_rows
+                shadow.counts.add(answer.status, self._clock() - began, n_rows)
+
+            shadow.pool.ask(copy).add_done_callback(count)
+
+    def _name(self, headers: Headers) -> str:
+        given = headers.get(_PUID)
+        if given:
+            name = given.decode("latin-1")
+            if len(name) <= _MAX_PUID and name.isprintable():
+                return name
+        self._n_named += 1
+        return f"{self._named}{self._n_named:012x}"
+
+    # Everything else.
+
+    async def _answer(self, request: Request) -> Answer:
+        check_path(request.scope)
+        told = await self.pages.answer(self, request)
+        if told is None:
+            told = await self.control.forward(request)
+        return told
+
+    # What goes out.
+
+    async def _send(self, send: Send, answer: Answer, *, counted: bool = False) -> None:
+        body = answer.body
+        headers = [
+            (b"content-type", answer.content_type.encode("latin-1")),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        if answer.headers:
+            headers += [
+                (name.encode("latin-1"), text.encode("latin-1"))
+                for name, text in answer.headers.items()
+            ]
+        if answer.status in _RETRY:
+            headers.append((b"retry-after", _RETRY[answer.status]))
+        if not counted:
+            self.metrics.other(answer.status)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _send_refusal(self, send: Send, refusal: Refusal) -> None:
+        headers = dict(refusal.headers)
+        kinds = [headers.pop(name) for name in list(headers) if name.lower() == "content-type"]
+        kind = kinds[0] if kinds else "application/json"
+        await self._send(send, Answer(refusal.status, refusal.body, kind, headers=headers))
+
+
+def may_use(principal: Principal, service: Service) -> bool:
+    """Say whether a service is in the domains of who asks; no domain named means all."""
+    return not principal.domains or service.domain in principal.domains
+
+
+def is_yes(said: Sequence[str] | None) -> bool:
+    """Say whether a switch is on."""
+    return said is not None and said[0].strip().lower() in _YES
+
+
+def refuse(protocol: str, status: int, text: str) -> Answer:
+    """Refuse in the words of a protocol."""
+    kind = SELDON if protocol.startswith("seldon") else protocol
+    return Answer(status, error_body(kind, status, text))
+
+
+def protocol_of(path: str) -> str:
+    """Give the protocol in whose words a path is answered; empty for none."""
+    if path.startswith("/v2"):
+        return OPEN_INFERENCE
+    if path.startswith(("/model-endpoints", "/api/v", "/feedback")):
+        return SELDON
+    return MLFLOW if path.startswith("/invocations") else ""
+
+
+def check_path(scope: Mapping[str, Any]) -> None:
+    """Refuse paths that two programs may read differently.
+
+    Raises
+    ------
+    WireError
+        400.
+    """
+    path: str = scope["path"]
+    raw: bytes = scope.get("raw_path", b"").lower()
+    parts = path.split("/")
+    doubtful = (
+        not path.startswith("/")
+        or not path.isprintable()
+        or "\\" in path
+        or "\ufffd" in path
+        or any(coded in raw for coded in (b"%2f", b"%5c", b"%00", b"%25"))
+        or any(part in {".", ".."} for part in parts)
+        or "" in parts[1:-1]
+    )
+    if doubtful:
+        raise WireError(400, "The path is not a plain one: send it without //, .. and coded / .")
+
+
+class _Meta(msgspec.Struct, rename="camel"):
+    request_path: dict[str, str] = {}
+
+
+class _Response(msgspec.Struct):
+    meta: _Meta = msgspec.field(default_factory=_Meta)
+
+
+class _Feedback(msgspec.Struct):
+    response: _Response = msgspec.field(default_factory=_Response)
+
+
+_read_feedback = msgspec.json.Decoder(_Feedback).decode
+
+
+def feedback_images(body: bytes) -> frozenset[str]:
+    """Give the images that the answer within a feedback message went through.
+
+    A message that cannot be read goes to any branch, whose worker refuses it.
+    """
+    try:
+        return frozenset(_read_feedback(body).response.meta.request_path.values())
+    except msgspec.DecodeError:
+        return frozenset()
