@@ -55,6 +55,8 @@ class Keeper:
         How a new version of a service with one model is tried; None: it answers at once.
     scaler : Scaler
         Remembers what autoscaling recommended.
+    meter : Meter
+        Measures the processes.
     now_s : callable
         A steady clock in seconds.
     """
@@ -62,6 +64,7 @@ class Keeper:
     parts: Parts
     policy: RolloutPolicy | None = None
     scaler: Scaler = field(default_factory=Scaler)
+    meter: Meter = field(default_factory=Meter)
     now_s: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
@@ -71,7 +74,6 @@ class Keeper:
         self._catalogue = Catalogue(self.parts)
         self._rollouts = Rollouts(folder / "rollouts.json")
         self._quality = Quality(self.parts.store, self.now_s)
-        self._meter = Meter()
         # What each service answered with last: the stable side of a rollout.
         self._stable: dict[str, Served] = {}
 
@@ -83,7 +85,7 @@ class Keeper:
         states : sequence of BranchState
             What the gateway runs, as it said last.
         """
-        uses = self._meter.use([pid for state in states for pid in state.pids], now_s=self.now_s())
+        uses = self.meter.use([pid for state in states for pid in state.pids], now_s=self.now_s())
         services, failures = [], {}
         for service, owner in self._wished():
             mine = [state for state in states if state.service == service.name]

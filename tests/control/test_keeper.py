@@ -1,0 +1,198 @@
+"""What the control process plans on a real home: champions, services, rollouts, instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.cli.running import MODEL
+
+from iris_ct.adapters.bundles import load_bundle
+from iris_ct.bootstrap import Parts
+from iris_ct.control.counts import BranchState, Counts
+from iris_ct.control.keeper import Keeper, Look, service_name
+from iris_ct.control.measure import Meter, Use
+from iris_ct.control.plan import PlannedService, route_table
+from iris_ct.core.rollout import RolloutPolicy, parse_stages
+from iris_ct.core.service import Autoscaling, ModelRef, make_service
+from iris_ct.flow.rollback import roll_back
+from iris_ct.serving.routes import parse_routes
+
+POLICY = RolloutPolicy(stages=parse_stages("shadow,0.5"), min_requests=10, min_stage_s=0.0)
+BOUNDS = (0.01, 0.1)
+
+
+class Told(Meter):
+    """A meter that is told what to measure."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.uses: dict[int, Use] = {}
+
+    def use(self, pids: Iterable[int], *, now_s: float) -> dict[int, Use]:
+        return self.uses
+
+
+def only(look: Look) -> PlannedService:
+    assert look.failures == {}
+    (service,) = look.services
+    return service
+
+
+def images(service: PlannedService) -> list[tuple[str, float, bool]]:
+    return [(one.served.image, one.weight, one.shadow) for one in service.branches]
+
+
+def state(
+    image: str, requests: int, *, errors: int = 0, pids: tuple[int, ...] = ()
+) -> BranchState:
+    model, _, version = image.partition(":")
+    counts = Counts(requests, errors, BOUNDS, (requests, 0, 0))
+    return BranchState(service_name(model), f"{model}-{version}", image, pids, counts)
+
+
+def step_back(parts: Parts) -> tuple[str, str]:
+    """Let version 1 serve; give the images of before and after."""
+    before = parts.store.models.champion(MODEL)
+    assert before is not None
+    assert before.version == 2
+    roll_back(
+        MODEL,
+        request_id="test",
+        version=1,
+        actor="test",
+        reason="test",
+        store=parts.store,
+        clock=parts.clock,
+    )
+    return f"{MODEL}:2", f"{MODEL}:1"
+
+
+def test_a_champion_is_served_without_asking(parts: Parts) -> None:
+    service = only(Keeper(parts).look([]))
+    assert service.name == MODEL
+    assert images(service) == [(f"{MODEL}:2", 1.0, False)]
+    scorer = load_bundle(parts.home / service.branches[0].served.bundle)
+    assert (scorer.signature.model, scorer.signature.version) == (MODEL, 2)
+
+
+def test_a_promotion_is_followed_at_the_next_look(parts: Parts) -> None:
+    keeper = Keeper(parts)
+    keeper.look([])
+    step_back(parts)
+    assert images(only(keeper.look([]))) == [(f"{MODEL}:1", 1.0, False)]
+
+
+def test_a_service_of_two_versions_keeps_its_weights(parts: Parts) -> None:
+    wished = make_service(
+        MODEL, [ModelRef(MODEL, "1.0.0"), ModelRef(MODEL, "champion")], weights=[0.2, 0.8]
+    )
+    parts.store.services.create(wished, owner="eva", at=datetime.now(UTC))
+    service = only(Keeper(parts).look([]))
+    assert service.owner == "eva"
+    assert images(service) == [(f"{MODEL}:1", 0.2, False), (f"{MODEL}:2", 0.8, False)]
+
+
+def test_the_same_version_twice_has_two_branches(parts: Parts) -> None:
+    wished = make_service(MODEL, [ModelRef(MODEL, "2.0.0"), ModelRef(MODEL, "champion")])
+    parts.store.services.create(wished, owner="eva", at=datetime.now(UTC))
+    service = only(Keeper(parts).look([]))
+    assert [one.branch for one in service.branches] == [f"{MODEL}-2-a", f"{MODEL}-2-b"]
+
+
+def test_what_cannot_be_served_is_told_and_the_others_are_served(parts: Parts) -> None:
+    wished = make_service("ghosts", [ModelRef("ghost", "1.2.3")])
+    parts.store.services.create(wished, owner="eva", at=datetime.now(UTC))
+    look = Keeper(parts).look([])
+    assert [service.name for service in look.services] == [MODEL]
+    assert "ghost:1.2.3" in look.failures["ghosts"]
+
+
+def test_a_candidate_is_a_shadow_then_gets_half_then_everything(parts: Parts) -> None:
+    keeper = Keeper(parts, POLICY)
+    keeper.look([])
+    old, new = step_back(parts)
+    seen = [images(only(keeper.look([state(old, 100)])))]
+    for number in (1, 2):
+        counts = [state(old, 100 + 20 * number), state(new, 20 * number)]
+        seen.append(images(only(keeper.look(counts))))
+    assert seen == [
+        [(old, 1.0, False), (new, 0.0, True)],
+        [(old, 0.5, False), (new, 0.5, False)],
+        [(new, 1.0, False)],
+    ]
+    taken = [d.outcome for d in parts.store.decisions.decisions(MODEL) if d.kind == "rollout"]
+    assert taken == ["begin", "forward", "full"]
+
+
+def test_a_failing_candidate_is_taken_back_and_the_champion_with_it(parts: Parts) -> None:
+    keeper = Keeper(parts, POLICY)
+    keeper.look([])
+    old, new = step_back(parts)
+    keeper.look([state(old, 100)])
+    keeper.look([state(old, 120), state(new, 12, errors=12)])
+    champion = parts.store.models.champion(MODEL)
+    assert champion is not None
+    assert (champion.version, champion.actor) == (2, "rollout")
+    assert images(only(keeper.look([]))) == [(old, 1.0, False)]
+    back = [d for d in parts.store.decisions.decisions(MODEL) if d.kind == "rollout"][-1]
+    assert back.outcome == "back"
+    assert [check.passed for check in back.checks] == [False, True]
+
+
+def test_a_rollout_goes_on_with_another_control_process(parts: Parts) -> None:
+    keeper = Keeper(parts, POLICY)
+    keeper.look([])
+    old, new = step_back(parts)
+    keeper.look([state(old, 100)])
+    again = Keeper(parts, POLICY)
+    assert images(only(again.look([]))) == [(old, 1.0, False), (new, 0.0, True)]
+
+
+def test_instances_follow_the_use_of_the_processes(parts: Parts) -> None:
+    rule = Autoscaling(minimum=1, maximum=4, metric="cpu", target=100)
+    wished = make_service(MODEL, [ModelRef(MODEL, "champion")], instances=rule)
+    parts.store.services.create(wished, owner="eva", at=datetime.now(UTC))
+    clock = iter(range(0, 10_000, 400))
+    meter = Told()
+    keeper = Keeper(parts, meter=meter, now_s=lambda: float(next(clock)))
+
+    def instances(uses: dict[int, Use]) -> int:
+        meter.uses = uses
+        return only(keeper.look([state(f"{MODEL}:2", 0, pids=tuple(uses))])).branches[0].instances
+
+    assert instances({}) == 1
+    assert instances({11: Use(200.0, 50.0)}) == 2
+    assert instances({11: Use(134.0, 50.0), 12: Use(134.0, 50.0), 13: Use(134.0, 50.0)}) == 4
+    # The first look after the window of the higher recommendation.
+    assert instances(dict.fromkeys((11, 12, 13, 14), Use(25.0, 50.0))) == 1
+
+
+def test_the_plan_is_a_route_table_that_the_gateway_reads(parts: Parts) -> None:
+    look = Keeper(parts).look([])
+    text = msgspec.json.encode(
+        route_table(look.services, revision=7, timeout_s=3.0, allow_pickle=False)
+    )
+    table = parse_routes(text, source="test")
+    assert table.revision == 7
+    (branch,) = table.services[0].branches
+    assert (branch.image, branch.runtime, branch.instances) == (f"{MODEL}:2", "native", 1)
+
+
+@pytest.mark.parametrize("model", ["a", "bike_rentals", "x9_2"])
+def test_every_model_name_gives_a_service_name(model: str) -> None:
+    make_service(service_name(model), [ModelRef(model, "champion")])
+
+
+def test_nothing_is_written_outside_the_serving_folder(parts: Parts) -> None:
+    before = _files(parts.home)
+    Keeper(parts, POLICY).look([])
+    new = _files(parts.home) - before
+    assert {path.parts[0] for path in new} == {"serving"}
+
+
+def _files(home: Path) -> set[Path]:
+    return {p.relative_to(home) for p in home.rglob("*") if p.is_file() and "ct.db" not in p.name}
