@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.integration.source.orders import Orders
+from tests.integration.source.orders import MODEL, Orders
 
 from iris_ct.adapters.sources.inbox import Inbox
 from iris_ct.core.errors import ConfigError, SourceError
@@ -38,7 +38,7 @@ def only_batch(orders: Orders) -> pl.DataFrame:
     """Read, and give the rows of the only batch as the inbox opens it."""
     (step,) = orders.read()
     assert step.path is not None
-    with Inbox(orders.home).open(step.path) as source:
+    with Inbox(orders.home).open(MODEL, step.path) as source:
         return pl.concat(list(source))
 
 

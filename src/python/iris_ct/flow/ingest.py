@@ -78,7 +78,13 @@ def ingest_file(
 
     Whatever happens, the rows are in the store, in quarantine, or in a file in quarantine.
     Repeated after a crash, it finds the record and only moves the file.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the path is none of a claimed file of that model; nothing is recorded then.
     """
+    inbox.exists(arrival.model, arrival.path)
     recorded = store.decisions.get(_identifier(arrival))
     if recorded is None:
         try:
@@ -103,7 +109,7 @@ def _store(
 ) -> Decision:
     """Read the file once; only a batch that is held back whole is read twice."""
     with (
-        inbox.open(arrival.path) as source,
+        inbox.open(arrival.model, arrival.path) as source,
         store.batches.writer(specification, arrival.batch_kind) as writer,
     ):
         pass_ = _Pass(arrival, specification, writer, store, clock.now())
@@ -120,7 +126,7 @@ def _store(
         if report.verdict == "accepted" or arrival.kind == "release":
             return pass_.commit("stored", source.fingerprint, report, clock)
     with (
-        inbox.open(arrival.path) as source,
+        inbox.open(arrival.model, arrival.path) as source,
         store.batches.writer(specification, arrival.batch_kind) as writer,
     ):
         pass_ = _Pass(arrival, specification, writer, store, clock.now())
@@ -311,7 +317,7 @@ def _move(
     arrival: Arrival, stored: Stored, report: Mapping[str, Any] | None, inbox: Inbox
 ) -> None:
     """Move the file to where its outcome belongs, if it is not there yet."""
-    if not inbox.exists(arrival.path):
+    if not inbox.exists(arrival.model, arrival.path):
         return
     if stored.outcome in {"stored", "duplicate"}:
         inbox.archive(arrival.model, arrival.path)

@@ -93,12 +93,15 @@ class Inbox(Protocol):
         """Copy a person's file durably to where claimed files are; the original stays."""
         ...
 
-    def open(self, path: str) -> RowSource:
+    def open(self, model: str, path: str) -> RowSource:
         """Open a claimed file (relative path); `UnreadableFileError` if it is no table."""
         ...
 
-    def exists(self, path: str) -> bool:
-        """Tell whether the file is still where it was claimed to."""
+    def exists(self, model: str, path: str) -> bool:
+        """Tell whether the file is still where it was claimed to.
+
+        `UnreadableFileError` here and below if it is none of the model's claimed files.
+        """
         ...
 
     def archive(self, model: str, path: str) -> None:

@@ -93,7 +93,7 @@ def test_a_claimed_file_is_given_out_once_and_again_after_a_crash(tmp_path: Path
     path = drop(inbox, "a.csv", age_s=3600)
     (claimed,) = inbox.claim_ready()
     assert not path.exists()
-    assert inbox.exists(claimed.path)
+    assert inbox.exists("bikes", claimed.path)
     assert (claimed.model, claimed.source, claimed.kind) == ("bikes", "a.csv", "rows")
     assert list(inbox.claim_ready()) == []
     # A new process does not know whether the message was sent; the path tells its receivers.
@@ -172,7 +172,7 @@ def test_a_file_taken_in_from_elsewhere_stays_where_it_is(tmp_path: Path) -> Non
     assert given.exists()
     assert claimed.path.startswith("store/incoming/bikes/given-labels/")
     assert inbox.claimed() == []
-    with inbox.open(claimed.path) as source:
+    with inbox.open("bikes", claimed.path) as source:
         assert next(iter(source)).rows() == [("1", "2")]
 
 
@@ -187,7 +187,7 @@ def test_archiving_twice_is_archiving_once(tmp_path: Path) -> None:
     (claimed,) = inbox.claim_ready()
     inbox.archive("bikes", claimed.path)
     inbox.archive("bikes", claimed.path)
-    assert not inbox.exists(claimed.path)
+    assert not inbox.exists("bikes", claimed.path)
     (archived,) = (tmp_path / "archive/bikes").iterdir()
     assert archived.name.endswith("_a.csv")
 
@@ -207,7 +207,24 @@ def test_a_refused_file_has_its_report_beside_it(tmp_path: Path) -> None:
     assert found["a.csv.report.txt"].read_text() == "3 rows are bad\n"
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "store/incoming/../../secret", "inbox/bikes/a"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "store/incoming/../../secret", "store/incoming/other/rows/a"]
+)
 def test_no_path_leads_out_of_the_claimed_files(tmp_path: Path, path: str) -> None:
     with pytest.raises(UnreadableFileError, match="is no claimed file"):
-        Inbox(tmp_path).open(path)
+        Inbox(tmp_path).open("bikes", path)
+
+
+@pytest.mark.parametrize("model", ["../../../escaped", "", "Bikes", "bikes\n"])
+def test_no_model_leads_out_of_the_home(tmp_path: Path, model: str) -> None:
+    inbox = Inbox(tmp_path / "a" / "b" / "home")
+    drop(inbox, "a.csv", age_s=3600)
+    (claimed,) = inbox.claim_ready()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UnreadableFileError, match="is no name of a model"):
+        inbox.archive(model, claimed.path)
+    with pytest.raises(UnreadableFileError, match="is no name of a model"):
+        inbox.set_aside(model, claimed.path, report={}, text="")
+    with pytest.raises(UnreadableFileError, match="is no claimed file of 'other'"):
+        inbox.archive("other", claimed.path)
+    assert sorted(tmp_path.rglob("*")) == before

@@ -189,28 +189,29 @@ class Inbox:
             shutil.copyfileobj(given, copy, 2**20)
         return ClaimedFile(model, self._relative(target), name, kind)
 
-    def open(self, path: str) -> RowSource:
+    def open(self, model: str, path: str) -> RowSource:
         """Open a claimed file; `UnreadableFileError` if it is no table."""
-        return open_rows(self._claimed_path(path))
+        return open_rows(self._claimed_path(model, path))
 
-    def exists(self, path: str) -> bool:
+    def exists(self, model: str, path: str) -> bool:
         """Tell whether the file is still where it was claimed to."""
-        return self._claimed_path(path).is_file()
+        return self._claimed_path(model, path).is_file()
 
     def archive(self, model: str, path: str) -> None:
         """Move a stored file to the archive; once."""
-        self._move(path, self._home / "archive" / model)
+        self._move(self._claimed_path(model, path), self._home / "archive" / model)
 
     def set_aside(self, model: str, path: str, *, report: Mapping[str, Any], text: str) -> None:
         """Move a refused file into quarantine, with the report as JSON and as text; once."""
+        source = self._claimed_path(model, path)
         folder = self._home / "quarantine" / model / "files"
         folder.mkdir(parents=True, exist_ok=True)
-        name = Path(path).name
+        name = source.name
         with write_whole(folder / f"{name}.report.json") as file:
             file.write(json.dumps(dict(report), indent=2, ensure_ascii=False).encode() + b"\n")
         with write_whole(folder / f"{name}.report.txt") as file:
             file.write(text.encode() + b"\n")
-        self._move(path, folder)
+        self._move(source, folder)
 
     def _folders(self, models: Collection[str] | None) -> Iterator[tuple[str, ArrivalKind, Path]]:
         inbox = self._home / "inbox"
@@ -265,8 +266,8 @@ class Inbox:
                 return target
             number += 1
 
-    def _move(self, path: str, folder: Path) -> None:
-        source = self._claimed_path(path)
+    @staticmethod
+    def _move(source: Path, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / source.name
         if not source.exists() and target.exists():
@@ -275,12 +276,17 @@ class Inbox:
         sync(folder)
         sync(source.parent)
 
-    def _claimed_path(self, path: str) -> Path:
-        """Give the absolute path; a message cannot name a file outside the claimed ones."""
-        absolute = Path(os.path.normpath(self._home / path))
-        if not absolute.is_relative_to(self._home / _INCOMING):
+    def _claimed_path(self, model: str, path: str) -> Path:
+        """Give the absolute path; a message cannot name any other file, nor another folder."""
+        if not MODEL_NAME.fullmatch(model):
             raise UnreadableFileError(
-                f"{path} is no claimed file: expected one below {_INCOMING}."
+                f"{model[:100]!r} is no name of a model, so it has no claimed files. Expected "
+                f"{MODEL_NAME.pattern}."
+            )
+        absolute, folder = Path(os.path.normpath(self._home / path)), _INCOMING / model
+        if self._home / folder not in absolute.parents:
+            raise UnreadableFileError(
+                f"{path[:300]!r} is no claimed file of '{model}': expected one below {folder}."
             )
         return absolute
 
