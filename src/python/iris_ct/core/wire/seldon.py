@@ -3,6 +3,7 @@
 A request has exactly one of ``data``, ``jsonData``, ``strData`` and ``binData``, and the answer
 has the same. What the protocol leaves open is decided here:
 
+- A field that no message has is refused, as protocol buffers do.
 - ``data.ndarray`` and ``data.tensor`` of one dimension are one row.
 - ``jsonData`` is an object (one row by name), a list of objects, an object of ``names`` and
   ``ndarray``, a list of rows, or a list of values (one row).
@@ -44,26 +45,30 @@ _PAYLOADS = ("data", "jsonData", "strData", "binData")
 R = TypeVar("R")
 
 
-class _Meta(msgspec.Struct, rename="camel"):
+class _Meta(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     puid: str | None = None
     tags: dict[str, Any] | None = None
     routing: dict[str, int] | None = None
     request_path: dict[str, str] | None = None
+    # A request has none of its own to say.
+    metrics: Any = None
 
 
-class _Tensor(msgspec.Struct):
+class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
     shape: list[int]
     values: list[float]
 
 
-class _Data(msgspec.Struct, Generic[R]):
+class _Data(msgspec.Struct, Generic[R], forbid_unknown_fields=True):
     names: list[str] | None = None
     ndarray: R | None = None
     tensor: _Tensor | None = None
     tftensor: TFTensor | None = None
 
 
-class _Message(msgspec.Struct, Generic[R], rename="camel"):
+class _Message(msgspec.Struct, Generic[R], rename="camel", forbid_unknown_fields=True):
+    # Of answers; not read.
+    status: Any = None
     meta: _Meta | None = None
     data: _Data[R] | None = None
     json_data: Any = msgspec.UNSET

@@ -69,10 +69,11 @@ class _Shape(msgspec.Struct, rename="camel"):
     unknown_rank: bool = False
 
 
-class TFTensor(msgspec.Struct, rename="camel"):
+class TFTensor(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """A TensorProto as JSON has it."""
 
     dtype: str | int = ""
+    version_number: int = 0
     tensor_shape: _Shape | None = None
     tensor_content: str | None = None
     double_val: list[float] = []
