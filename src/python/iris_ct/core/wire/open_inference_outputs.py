@@ -20,7 +20,7 @@ OUTPUTS: Final = (PREDICTION, PROBABILITIES, CONTRIBUTIONS)
 SERVER: Final = "iris-ct"
 PLATFORM: Final = "iris-ct_lightgbm"
 
-_DATATYPES: Final = {
+DATATYPES: Final = {
     "numeric": "FP64",
     "categorical": "BYTES",
     "boolean": "BOOL",
@@ -107,7 +107,7 @@ def model_metadata(name: str, versions: Sequence[str], signature: Signature) -> 
 def _input(column: Column) -> dict[str, Any]:
     tensor: dict[str, Any] = {
         "name": column.name,
-        "datatype": _DATATYPES[column.kind],
+        "datatype": DATATYPES[column.kind],
         "shape": [-1, 1],
     }
     if column.kind in ("categorical", "datetime"):
