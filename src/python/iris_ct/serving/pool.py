@@ -390,6 +390,8 @@ class Pool:
             return
         # The log of predictions then looks whether it has it already.
         waiting.call = msgspec.structs.replace(waiting.call, again=True)
+        # The worker may have logged it before its end.
+        waiting.call = msgspec.structs.replace(waiting.call, again=True)
         # It is no longer the newest of its worker, so its time is watched on its own.
         self.loop.call_at(waiting.deadline, self._expire, waiting, waiting.deadline)
         if waiting.ends >= _ALONE_FROM:

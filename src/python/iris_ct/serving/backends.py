@@ -1,0 +1,113 @@
+"""What answers for a branch: worker processes, or with ``--workers 0`` this very process."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from iris_ct.core.errors import CTError
+from iris_ct.serving.child import Program
+from iris_ct.serving.frames import Answer, Call
+from iris_ct.serving.options import GatewayOptions
+from iris_ct.serving.pool import Backend, Failure, Limits, Pool
+from iris_ct.serving.routes import BranchRoute
+
+_NATIVE = "iris_ct.serving.worker"
+_FOREIGN = "foreign_worker.py"
+
+
+def journal_folder(options: GatewayOptions) -> Path:
+    """Where predictions wait for the log."""
+    return options.serving_dir / "journal"
+
+
+def make_backend(
+    options: GatewayOptions, service: str, branch: BranchRoute, limits: Limits
+) -> Backend:
+    """Make what answers for a branch."""
+    if options.workers == 0 and branch.runtime == "native":
+        return InProcess(lambda: _open_app(options, branch), limits)
+    return Pool(lambda number: _program(options, service, branch, number), limits)
+
+
+def _program(options: GatewayOptions, service: str, branch: BranchRoute, number: int) -> Program:
+    bundle = str(options.home / branch.bundle)
+    threads = str(options.threads)
+    rest = ["--bundle", bundle, "--journal", str(journal_folder(options))]
+    if branch.runtime == "native":
+        # -P: what lies in the working directory is no part of the program.
+        start = [sys.executable, "-P", "-m", _NATIVE]
+        rest += ["--threads", threads]
+    else:
+        start = [branch.python or sys.executable, str(Path(__file__).with_name(_FOREIGN))]
+        rest = ["--bundle", bundle, "--runtime", branch.runtime]
+        rest += ["--allow-pickle"] if branch.allow_pickle else []
+    return Program(
+        lambda fd: [*start, "--fd", str(fd), *rest],
+        log=options.serving_dir / "logs" / service / f"{branch.branch}-{number}.log",
+        name=f"Worker {number} of {service}/{branch.branch} ({branch.model}:{branch.version})",
+        env=(("OMP_NUM_THREADS", threads), ("PYTHONUNBUFFERED", "1")),
+    )
+
+
+def _open_app(options: GatewayOptions, branch: BranchRoute) -> Callable[[Call], Answer]:
+    from iris_ct.adapters.bundles import load_bundle
+    from iris_ct.adapters.journal import JournalWriter
+    from iris_ct.serving.app import WorkerApp
+
+    scorer = load_bundle(options.home / branch.bundle, threads=options.threads)
+    return WorkerApp(scorer, JournalWriter(journal_folder(options))).answer
+
+
+class InProcess:
+    """Answers in the gateway's own process: one at a time, and while it does nothing else runs.
+
+    A time limit cannot be kept here, and a model that ends the process ends the gateway.
+    """
+
+    n_waiting = 0
+    n_queued = 0
+    n_restarts = 0
+
+    def __init__(self, make: Callable[[], Callable[[Call], Answer]], limits: Limits) -> None:
+        self.limits = limits
+        self.pids: list[int] = []
+        self.error: str | None = None
+        self._loop = asyncio.get_running_loop()
+        self._answer: Callable[[Call], Answer] | None = None
+        try:
+            self._answer = make()
+        except (CTError, OSError) as error:
+            self.error = str(error)
+
+    @property
+    def n_ready(self) -> int:
+        """One, if the model could be loaded."""
+        return int(self._answer is not None)
+
+    def ask(self, call: Call) -> asyncio.Future[Answer | Failure]:
+        """Answer a call at once."""
+        future: asyncio.Future[Answer | Failure] = self._loop.create_future()
+        if self._answer is None:
+            future.set_result(Failure(503, f"{call.image} cannot answer: it could not be loaded."))
+        else:
+            future.set_result(self._answer(call))
+        return future
+
+    def scale(self, instances: int) -> None:
+        """Stay one: there are no processes."""
+
+    async def ready(self) -> str | None:
+        """Say why it could not be loaded."""
+        return self.error
+
+    async def drain(self) -> None:
+        """Have nothing that waits."""
+
+    def tick(self, now: float) -> None:
+        """Have nothing that is due."""
+
+    def look(self) -> None:
+        """Have no logs."""
