@@ -10,7 +10,7 @@ import pytest
 from tests.contract.store.histories import NOON, Row, add_rows, specification, version
 
 from iris_ct.adapters.store import SqlStore
-from iris_ct.core.scoring.record import Record
+from iris_ct.core.scoring.record import Record, Truth
 from iris_ct.flow.fold import fold_journal, is_due
 
 pytestmark = pytest.mark.integration
@@ -156,6 +156,25 @@ def test_damaged_records_and_unknown_versions_are_set_aside_and_told(store: SqlS
     assert "8 bytes at the end of the journal" in event.text
     assert "unknown model version" in event.text
     assert store.journal.segments() == []
+
+
+def test_the_truth_of_feedback_reaches_the_inbox_as_labels(store: SqlStore) -> None:
+    """Rows without a key, unknown truths and unknown requests cannot, and are counted."""
+    served(store)
+    store.journal_writer.append([record("p1", ["a,1", None, "c"], [0.1, 0.2, 0.3])])
+    fold_journal(store, Clock())
+    truths = [
+        Truth("p1", "rent", "other", NOON_US, [1.5, 2.5, None]),
+        Truth("nobody", "rent", "bikes", NOON_US, [9.0]),
+    ]
+    store.journal_writer.append([record("p2", ["b"], [0.5]), *truths])
+    store.journal_writer.append([Truth("p2", "rent", "bikes", NOON_US, [4])])
+    folded = fold_journal(store, Clock())
+    assert (folded.n_rows, folded.n_labels, folded.n_unmatched) == (1, 2, 3)
+    inbox = store.journal.directory.parents[1] / "inbox" / "bikes" / "labels"
+    [labels] = inbox.iterdir()
+    rows = sorted(labels.read_text().splitlines())
+    assert rows == ['"a,1",1.5', "b,4", "k,y"]
 
 
 def test_folding_is_due_by_age_or_size(store: SqlStore) -> None:

@@ -1,3 +1,7 @@
+DELETE FROM CT_Store.ct_author WHERE CT_Store.ct_author.name = ?;
+
+DELETE FROM CT_Store.ct_package WHERE CT_Store.ct_package.package_id = ? AND CT_Store.ct_package.version = ?;
+
 DELETE FROM CT_Store.ct_prediction WHERE CT_Store.ct_prediction.model = ? AND CT_Store.ct_prediction.file_seq = ?;
 
 DELETE FROM CT_Store.ct_row_table WHERE CT_Store.ct_row_table.model = ?;
@@ -5,6 +9,8 @@ DELETE FROM CT_Store.ct_row_table WHERE CT_Store.ct_row_table.model = ?;
 DELETE FROM CT_Store.ct_rows_bikes WHERE CT_Store.ct_rows_bikes.row_key = ?;
 
 DELETE FROM CT_Store.ct_rows_bikes WHERE CT_Store.ct_rows_bikes.row_number >= ? AND CT_Store.ct_rows_bikes.row_number <= ?;
+
+DELETE FROM CT_Store.ct_service WHERE CT_Store.ct_service.name = ?;
 
 DELETE FROM CT_Store.ct_source_ids WHERE CT_Store.ct_source_ids.model = ?;
 
@@ -17,6 +23,8 @@ DELETE FROM CT_Store.ct_source_row WHERE CT_Store.ct_source_row.model = ? AND CT
 DELETE FROM CT_Store.ct_source_row WHERE CT_Store.ct_source_row.model = ? AND CT_Store.ct_source_row.source_id = ?;
 
 INSERT INTO CT_Store.ct_audit_event (event_id, model, step, severity, sentence, facts, happened_at, written) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+INSERT INTO CT_Store.ct_author (name, public_key, key_digest, actor, registered_at) VALUES (?, ?, ?, ?, ?);
 
 INSERT INTO CT_Store.ct_batch (batch_id, model, seq, kind, state, source, fingerprint, spec_digest, first_row, n_rows, n_labelled, n_quarantined, first_position, last_position, path, quarantine_path, file_digest, arrived_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
@@ -35,6 +43,8 @@ INSERT INTO CT_Store.ct_lock (name, turns) VALUES (?, ?);
 INSERT INTO CT_Store.ct_migration (number, what, applied_at) VALUES (?, ?, ?);
 
 INSERT INTO CT_Store.ct_model_version (model, version, cycle_id, spec_digest, recipe_digest, recipe_window, recipe_rounds, artifact, artifact_digest, refitted, fit_from, fit_until, n_rows, snapshot_digest, metrics, holdout_loss, trained_at, run_id, registry_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+INSERT INTO CT_Store.ct_package (package_id, version, image, title, author, about, status, actor, domain_name, place, runtime, signed_by, failure, onboarded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 INSERT INTO CT_Store.ct_prediction (model, file_seq, place, row_key, row_position, prediction, prediction_number, prediction_probability) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
@@ -55,6 +65,8 @@ INSERT INTO CT_Store.ct_rows_bikes (row_key, row_number, row_position, row_time,
 INSERT INTO CT_Store.ct_rows_bikes (row_key, row_number, row_position, row_time, batch_id, "x", "new", "y") VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 INSERT INTO CT_Store.ct_rows_bikes (row_key, row_number, row_position, row_time, batch_id, "x", "y") VALUES (?, ?, ?, ?, ?, ?, ?);
+
+INSERT INTO CT_Store.ct_service (name, content, actor, turn, started_at, changed_at) VALUES (?, ?, ?, ?, ?, ?);
 
 INSERT INTO CT_Store.ct_snapshot (snapshot_id, model, spec_digest, path, digest, size_bytes, as_of_seq, from_position, horizon, n_rows, first_position, last_position, cut_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
@@ -79,6 +91,21 @@ WHERE CT_Store.ct_audit_event.event_id = ?;
 SELECT CT_Store.ct_audit_event.event_id, CT_Store.ct_audit_event.model, CT_Store.ct_audit_event.step, CT_Store.ct_audit_event.severity, CT_Store.ct_audit_event.sentence, CT_Store.ct_audit_event.facts, CT_Store.ct_audit_event.happened_at, CT_Store.ct_audit_event.written
 FROM CT_Store.ct_audit_event
 WHERE CT_Store.ct_audit_event.written = ? ORDER BY CT_Store.ct_audit_event.happened_at, CT_Store.ct_audit_event.event_id;
+
+SELECT CT_Store.ct_author.name
+FROM CT_Store.ct_author
+WHERE CT_Store.ct_author.key_digest = ?;
+
+SELECT CT_Store.ct_author.name
+FROM CT_Store.ct_author
+WHERE CT_Store.ct_author.name = ?;
+
+SELECT CT_Store.ct_author.name, CT_Store.ct_author.public_key, CT_Store.ct_author.key_digest, CT_Store.ct_author.actor, CT_Store.ct_author.registered_at
+FROM CT_Store.ct_author
+WHERE CT_Store.ct_author.key_digest = ?;
+
+SELECT CT_Store.ct_author.name, CT_Store.ct_author.public_key, CT_Store.ct_author.key_digest, CT_Store.ct_author.actor, CT_Store.ct_author.registered_at
+FROM CT_Store.ct_author ORDER BY CT_Store.ct_author.name;
 
 SELECT CT_Store.ct_batch.batch_id
 FROM CT_Store.ct_batch
@@ -242,6 +269,17 @@ SELECT CT_Store.ct_model_version.model, CT_Store.ct_model_version.version, CT_St
 FROM CT_Store.ct_model_version
 WHERE CT_Store.ct_model_version.run_id IS NULL ORDER BY CT_Store.ct_model_version.model, CT_Store.ct_model_version.version;
 
+SELECT CT_Store.ct_package.package_id
+FROM CT_Store.ct_package
+WHERE CT_Store.ct_package.image = ?;
+
+SELECT CT_Store.ct_package.package_id, CT_Store.ct_package.version, CT_Store.ct_package.image, CT_Store.ct_package.title, CT_Store.ct_package.author, CT_Store.ct_package.about, CT_Store.ct_package.status, CT_Store.ct_package.actor, CT_Store.ct_package.domain_name, CT_Store.ct_package.place, CT_Store.ct_package.runtime, CT_Store.ct_package.signed_by, CT_Store.ct_package.failure, CT_Store.ct_package.onboarded_at
+FROM CT_Store.ct_package
+WHERE CT_Store.ct_package.package_id = ? AND CT_Store.ct_package.version = ?;
+
+SELECT CT_Store.ct_package.package_id, CT_Store.ct_package.version, CT_Store.ct_package.image, CT_Store.ct_package.title, CT_Store.ct_package.author, CT_Store.ct_package.about, CT_Store.ct_package.status, CT_Store.ct_package.actor, CT_Store.ct_package.domain_name, CT_Store.ct_package.place, CT_Store.ct_package.runtime, CT_Store.ct_package.signed_by, CT_Store.ct_package.failure, CT_Store.ct_package.onboarded_at
+FROM CT_Store.ct_package ORDER BY CT_Store.ct_package.onboarded_at DESC, CT_Store.ct_package.package_id, CT_Store.ct_package.version;
+
 SELECT CT_Store.ct_prediction.model, CASE WHEN (CT_Store.ct_prediction.puid IS NOT NULL) THEN CT_Store.ct_prediction.puid ELSE CT_Store.ct_prediction_file.request_id END AS request_id, CASE WHEN (CT_Store.ct_prediction.request_place IS NOT NULL) THEN CT_Store.ct_prediction.request_place ELSE CT_Store.ct_prediction.place END AS place, CT_Store.ct_prediction.row_key, CT_Store.ct_prediction.row_position, CT_Store.ct_prediction.prediction, CT_Store.ct_prediction.prediction_number, CT_Store.ct_prediction.prediction_probability, CT_Store.ct_prediction_file.version AS model_version, CT_Store.ct_prediction_file.batch_id, CAST(REPLACE(SUBSTRING(CASE WHEN (CT_Store.ct_prediction.predicted_at IS NOT NULL) THEN CT_Store.ct_prediction.predicted_at ELSE CT_Store.ct_prediction_file.predicted_at END, 1, 26), 'T', ' ') AS TIMESTAMP) AS predicted_at
 FROM CT_Store.ct_prediction_file JOIN CT_Store.ct_prediction ON CT_Store.ct_prediction.model = CT_Store.ct_prediction_file.model AND CT_Store.ct_prediction.file_seq = CT_Store.ct_prediction_file.seq
 WHERE CT_Store.ct_prediction_file.n_projected = CT_Store.ct_prediction_file.n_rows;
@@ -319,6 +357,13 @@ WHERE CT_Store.ct_rows_bikes.row_key IN (?, ...);
 SELECT CT_Store.ct_rows_bikes.row_key, CT_Store.ct_rows_bikes.row_position, CT_Store.ct_rows_bikes."y"
 FROM CT_Store.ct_rows_bikes
 WHERE CT_Store.ct_rows_bikes.row_key IN (?, ...);
+
+SELECT CT_Store.ct_service.name, CT_Store.ct_service.content, CT_Store.ct_service.actor, CT_Store.ct_service.turn, CT_Store.ct_service.started_at, CT_Store.ct_service.changed_at
+FROM CT_Store.ct_service
+WHERE CT_Store.ct_service.name = ?;
+
+SELECT CT_Store.ct_service.name, CT_Store.ct_service.content, CT_Store.ct_service.actor, CT_Store.ct_service.turn, CT_Store.ct_service.started_at, CT_Store.ct_service.changed_at
+FROM CT_Store.ct_service ORDER BY CT_Store.ct_service.name;
 
 SELECT CT_Store.ct_snapshot.path
 FROM CT_Store.ct_snapshot
@@ -422,6 +467,10 @@ SELECT DISTINCT CT_Store.ct_prediction_file.model
 FROM CT_Store.ct_prediction_file
 WHERE CT_Store.ct_prediction_file.n_projected > ?;
 
+SELECT DISTINCT CT_Store.ct_prediction_file.model
+FROM CT_Store.ct_prediction_file
+WHERE CT_Store.ct_prediction_file.predicted_from IS NOT NULL;
+
 SELECT DISTINCT CT_Store.ct_specification.model
 FROM CT_Store.ct_specification;
 
@@ -443,6 +492,14 @@ SELECT anon_1.event_id, anon_1.model, anon_1.step, anon_1.severity, anon_1.sente
 FROM (SELECT CT_Store.ct_audit_event.event_id AS event_id, CT_Store.ct_audit_event.model AS model, CT_Store.ct_audit_event.step AS step, CT_Store.ct_audit_event.severity AS severity, CT_Store.ct_audit_event.sentence AS sentence, CT_Store.ct_audit_event.facts AS facts, CT_Store.ct_audit_event.happened_at AS happened_at, CT_Store.ct_audit_event.written AS written, row_number() OVER (ORDER BY CT_Store.ct_audit_event.happened_at DESC, CT_Store.ct_audit_event.event_id DESC) AS place
 FROM CT_Store.ct_audit_event) AS anon_1
 WHERE anon_1.place <= ? ORDER BY anon_1.place DESC;
+
+SELECT count(*) AS count_1
+FROM CT_Store.ct_batch
+WHERE CT_Store.ct_batch.model = ? AND CT_Store.ct_batch.kind = ? AND CT_Store.ct_batch.path != ? AND CT_Store.ct_batch.seq < ?;
+
+SELECT count(*) AS count_1
+FROM CT_Store.ct_batch
+WHERE CT_Store.ct_batch.model = ? AND CT_Store.ct_batch.kind = ? AND CT_Store.ct_batch.path != ? AND CT_Store.ct_batch.seq > ?;
 
 SELECT count(*) AS count_1
 FROM CT_Store.ct_trigger
@@ -515,6 +572,8 @@ UPDATE CT_Store.ct_row_table SET n_rows=? WHERE CT_Store.ct_row_table.model = ?;
 UPDATE CT_Store.ct_row_table SET through_seq=?, n_rows=? WHERE CT_Store.ct_row_table.model = ?;
 
 UPDATE CT_Store.ct_rows_bikes SET "y"=? WHERE CT_Store.ct_rows_bikes.row_key = ?;
+
+UPDATE CT_Store.ct_service SET content=?, turn=?, changed_at=? WHERE CT_Store.ct_service.name = ?;
 
 UPDATE CT_Store.ct_snapshot SET path=?, purged_at=? WHERE CT_Store.ct_snapshot.model = ? AND CT_Store.ct_snapshot.snapshot_id = ?;
 

@@ -31,7 +31,7 @@ import msgspec
 
 from iris_ct.adapters.durable import sync, write_whole
 from iris_ct.core.errors import JournalFullError, StoreError
-from iris_ct.core.scoring.record import Record, Segment, SegmentContent
+from iris_ct.core.scoring.record import Entry, Segment, SegmentContent
 
 HEAD = b"CTJRNL1\n"
 END = struct.pack("<II", 0, 0xE4D0E4D0)
@@ -97,8 +97,8 @@ class JournalWriter:
         self._syncer: threading.Thread | None = None
         _forget_in_forks(self)
 
-    def append(self, records: Sequence[Record]) -> None:
-        """Write records, all or none.
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Write entries, all or none.
 
         Raises
         ------
@@ -107,8 +107,8 @@ class JournalWriter:
             written then.
         """
         parts = []
-        for record in records:
-            payload = self._encode(record)
+        for entry in entries:
+            payload = self._encode(entry)
             parts.append(_FRAME.pack(len(payload), crc32(payload)))
             parts.append(payload)
         if parts:
@@ -276,11 +276,15 @@ class FolderJournal:
     ----------
     directory : Path
         Where they lie; need not be there.
+    inbox : Path, optional
+        Folder of the models' inboxes, which get the labels of feedback; default that of the home
+        of which `journal_dir` gives the directory.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, inbox: Path | None = None) -> None:
         self.directory = directory
-        self._decode = msgspec.msgpack.Decoder(Record).decode
+        self._inbox = inbox or directory.parents[1] / "inbox"
+        self._decode: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
 
     @contextmanager
     def folding(self) -> Iterator[None]:
@@ -336,6 +340,13 @@ class FolderJournal:
             )
         return self._parse(memoryview(content))
 
+    def hand_over_labels(self, model: str, name: str, content: bytes) -> None:
+        """Put a CSV file of labels where labels arrive; the same name again changes nothing."""
+        folder = self._inbox / model / "labels"
+        folder.mkdir(parents=True, exist_ok=True)
+        with write_whole(folder / name) as file:
+            file.write(content)
+
     def finish(self, fold_id: str, *, kept: Sequence[str] = ()) -> None:
         """Remove the segments of a fold, then its plan; ``kept`` ones are set aside instead."""
         plan = self.directory / f"{fold_id}{_PLAN}"
@@ -365,7 +376,7 @@ class FolderJournal:
             os.close(descriptor)
 
     def _parse(self, content: memoryview) -> SegmentContent:
-        records: list[Record] = []
+        entries: list[Entry] = []
         at, damaged, last = len(HEAD), 0, len(content)
         if content[-len(END) :] == END:
             last -= len(END)
@@ -375,17 +386,17 @@ class FolderJournal:
             if length == 0 or end > last:
                 break
             payload = content[at + _FRAME.size : end]
-            record = self._record(payload) if crc32(payload) == checksum else None
-            if record is None:
+            entry = self._entry(payload) if crc32(payload) == checksum else None
+            if entry is None:
                 damaged += _FRAME.size + length
             else:
-                records.append(record)
+                entries.append(entry)
             at = end
-        return SegmentContent(records, last - at, damaged)
+        return SegmentContent(entries, last - at, damaged)
 
-    def _record(self, payload: memoryview) -> Record | None:
+    def _entry(self, payload: memoryview) -> Entry | None:
         try:
-            return self._decode(payload)
+            return self._decode.decode(payload)
         except msgspec.DecodeError:
             return None
 

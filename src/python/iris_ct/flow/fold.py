@@ -15,10 +15,11 @@ from iris_ct.core.audit import Severity
 from iris_ct.core.dataset.batch import KEY, POSITION
 from iris_ct.core.errors import ModelVersionNotFoundError, StoreError
 from iris_ct.core.evaluation.losses import CLASS_PREFIX
-from iris_ct.core.scoring.record import Record
+from iris_ct.core.scoring.record import Record, Truth
 from iris_ct.core.specification import Specification
 from iris_ct.core.training.predictor import positive_class
 from iris_ct.flow.identify import audit_event
+from iris_ct.flow.predict_row import key_parts
 from iris_ct.ports import Clock, Store
 from iris_ct.ports.observation import PLACE_IN_REQUEST, PREDICTED_AT, PUID
 
@@ -46,11 +47,17 @@ class Folded:
         Ends of segments that are no whole record: their writer was killed before it answered.
     set_aside : tuple of str
         Segments that hold something which cannot be logged; they are kept in ``set-aside``.
+    n_labels : int
+        Rows whose truth, which feedback said, went to the inbox as labels.
+    n_unmatched : int
+        Rows whose truth cannot be a label: their request is not in the log, or they have no key.
     """
 
     n_rows: int = 0
     torn_bytes: int = 0
     set_aside: tuple[str, ...] = ()
+    n_labels: int = 0
+    n_unmatched: int = 0
 
 
 def is_due(store: Store, clock: Clock) -> bool:
@@ -96,7 +103,9 @@ def _portions(store: Store) -> list[list[str]]:
 
 
 def _fold(fold_id: str, names: Sequence[str], store: Store, clock: Clock) -> Folded:
-    torn, aside, records = 0, [], []
+    torn, aside = 0, []
+    records: list[Record] = []
+    truths: list[Truth] = []
     is_known = _Versions(store)
     for name in names:
         try:
@@ -114,9 +123,12 @@ def _fold(fold_id: str, names: Sequence[str], store: Store, clock: Clock) -> Fol
         if len(known) < len(content.records):
             aside.append(name)
         records += known
+        truths += content.truths
     n_rows = _log(fold_id, records, store)
+    n_labels = _label(fold_id, truths, store)
     store.journal.finish(fold_id, kept=aside)
-    done = Folded(n_rows, torn, tuple(dict.fromkeys(aside)))
+    n_unmatched = sum(len(truth.values) for truth in truths) - n_labels
+    done = Folded(n_rows, torn, tuple(dict.fromkeys(aside)), n_labels, n_unmatched)
     _tell(fold_id, records, done, store, clock)
     return done
 
@@ -249,13 +261,61 @@ def _predictions(records: Sequence[Record], specification: Specification) -> dic
     }
 
 
+def _label(fold_id: str, truths: Sequence[Truth], store: Store) -> int:
+    """Hand the truths of logged rows over as labels, a file for each model; give their number."""
+    n_labels = 0
+    missing = {truth.puid: truth for truth in truths}
+    # Another branch of the service may have answered, with another model.
+    others = store.predictions.gathered() if missing else []
+    for model in dict.fromkeys([*(truth.model for truth in truths), *others]):
+        logged = store.predictions.find(model, missing) if missing else None
+        if logged is None or logged.is_empty():
+            continue
+        said = {puid: missing.pop(puid) for puid in logged[PUID].unique()}
+        specification = store.specifications.newest(model)
+        if specification is not None:
+            rows = _labels(logged, said, specification)
+            if rows.height:
+                name = f"feedback-{fold_id}.csv"
+                store.journal.hand_over_labels(model, name, rows.write_csv().encode())
+            n_labels += rows.height
+    return n_labels
+
+
+def _labels(
+    logged: pl.DataFrame, said: dict[str, Truth], specification: Specification
+) -> pl.DataFrame:
+    """Give key columns and target of the rows that have a key and a truth."""
+    columns: dict[str, list[str]] = {
+        name: [] for name in (*specification.key, specification.target)
+    }
+    for puid, place, key in logged.select(PUID, PLACE_IN_REQUEST, KEY).iter_rows():
+        values = said[puid].values
+        parts = key_parts(key, specification) if key is not None and specification.key else None
+        if parts is None or place >= len(values) or values[place] is None:
+            continue
+        for name, text in zip(columns, [*parts, _text(values[place])], strict=True):
+            columns[name].append(text)
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+
+
+def _text(said: float | str | bool) -> str:
+    """Write a truth as a file would hold it."""
+    if isinstance(said, bool):
+        return "true" if said else "false"
+    return said if isinstance(said, str) else repr(said)
+
+
 def _tell(
     fold_id: str, records: Sequence[Record], done: Folded, store: Store, clock: Clock
 ) -> None:
-    """Record what was lost or set aside; that predictions moved is no news."""
-    if not done.torn_bytes and not done.set_aside:
-        return
+    """Record what was lost, set aside or labelled; that predictions moved is no news."""
     parts = []
+    if done.n_labels or done.n_unmatched:
+        parts.append(
+            f"feedback on {done.n_labels} rows went to the inbox as labels, on "
+            f"{done.n_unmatched} it cannot: they are not in the log, or have no key"
+        )
     if done.torn_bytes:
         parts.append(
             f"{done.torn_bytes} bytes at the end of the journal are no whole record: a process "
@@ -266,6 +326,8 @@ def _tell(
             f"{len(done.set_aside)} segments of the journal hold damaged records, or some of an "
             "unknown model version, and were set aside"
         )
+    if not parts:
+        return
     store.audit.record(
         audit_event(
             records[0].model if records else "",
@@ -273,7 +335,7 @@ def _tell(
             f"journal:{fold_id}",
             "; ".join(parts),
             at=clock.now(),
-            severity=Severity.WARNING,
+            severity=Severity.WARNING if done.torn_bytes or done.set_aside else Severity.INFO,
             facts={"torn_bytes": done.torn_bytes, "set_aside": list(done.set_aside)},
         )
     )
@@ -284,4 +346,6 @@ def _joined(one: Folded, other: Folded) -> Folded:
         one.n_rows + other.n_rows,
         one.torn_bytes + other.torn_bytes,
         one.set_aside + other.set_aside,
+        one.n_labels + other.n_labels,
+        one.n_unmatched + other.n_unmatched,
     )

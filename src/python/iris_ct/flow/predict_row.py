@@ -115,16 +115,22 @@ def _as_stored(key: str, specification: Specification) -> str | None:
     """Spell a key as the store does: times as ISO 8601 in UTC, whole numbers without fraction."""
     if not specification.key:
         return None
-    parts = [_ESCAPED.sub(r"\1", part) for part in _split(key)]
-    if len(specification.key) == 1:
-        parts = [key]
-    if len(parts) != len(specification.key):
+    parts = key_parts(key, specification)
+    if parts is None:
         return None
     frame = pl.DataFrame(
         {name: [part] for name, part in zip(specification.key, parts, strict=True)}
     )
     spelled: str | None = row_keys(frame, specification)[0]
     return spelled
+
+
+def key_parts(key: str, specification: Specification) -> list[str] | None:
+    """Give the text of each key column; None if there are not as many."""
+    if len(specification.key) == 1:
+        return [key]
+    parts = [_ESCAPED.sub(r"\1", part) for part in _split(key)]
+    return parts if len(parts) == len(specification.key) else None
 
 
 def _split(key: str) -> list[str]:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from iris_ct.core.scoring.record import Record, Segment, SegmentContent
+from iris_ct.core.scoring.record import Entry, Segment, SegmentContent
 
 
 class JournalWriter(Protocol):
     """One end of the queue."""
 
-    def append(self, records: Sequence[Record]) -> None:
-        """Keep records, all or none; `JournalFullError` if they cannot be."""
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Keep entries, all or none; `JournalFullError` if they cannot be."""
         ...
 
 
@@ -38,6 +38,10 @@ class Journal(Protocol):
 
     def read(self, name: str) -> SegmentContent | None:
         """Read a segment; None if it is gone."""
+        ...
+
+    def hand_over_labels(self, model: str, name: str, content: bytes) -> None:
+        """Put a CSV file of labels where labels arrive; the same name again changes nothing."""
         ...
 
     def finish(self, fold_id: str, *, kept: Sequence[str] = ()) -> None:

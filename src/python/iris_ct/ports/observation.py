@@ -78,6 +78,10 @@ class PredictionLog(Protocol):
         """
         ...
 
+    def gathered(self) -> list[str]:
+        """Name the models of which `find` may find something."""
+        ...
+
     def counts(self, model: str) -> dict[int, int]:
         """Count logged predictions by version."""
         ...

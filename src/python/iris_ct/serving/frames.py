@@ -90,6 +90,8 @@ class Call(msgspec.Struct, array_like=True, frozen=True, gc=False):
         Contributions of each feature are asked for beside the prediction.
     log
         Whether the prediction goes into the prediction log.
+    again
+        Another worker had this call and ended; it may have logged it.
     """
 
     protocol: str
@@ -104,6 +106,7 @@ class Call(msgspec.Struct, array_like=True, frozen=True, gc=False):
     image: str
     explain: bool
     log: bool
+    again: bool = False
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -208,6 +208,12 @@ class SqlPredictions:
             found.append(rows)
         return pl.concat(found)
 
+    def gathered(self) -> list[str]:
+        """Name the models of which `find` may find something."""
+        wanted = sa.select(_T.c.model).where(_T.c.predicted_from.is_not(None)).distinct()
+        with self._database.reading() as connection:
+            return sorted(connection.scalars(wanted))
+
     def counts(self, model: str) -> dict[int, int]:
         """Count logged predictions by version, purged ones included, shadows not."""
         wanted = (
