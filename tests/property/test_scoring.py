@@ -74,13 +74,13 @@ ODD_TEXTS = (
     *("", "NA", "nan", "null", "None", "NaN", " ", "1", "1.0", "-1.000", "-0", "-0.0", "+1"),
     *("007", " 2 ", "1_000", "1e3", "1E+3", ".5", "5.", "1,5", "inf", "-inf", "Infinity"),
     *("\uff11", "1\n", "0x1", "1e9999", "1.50", "true", "True", "TRUE", "yes", "No", "f"),
-    *("x", "X", "\u00e4", "nein", "\ud800", "1.0\n", "0" * 400 + "1", "9" * 400, "1e+16"),
+    *("x", "X", "\u00e4", "nein", "\ud800", "1.0\n", "x\0", "0" * 400 + "1", "9" * 400, "1e+16"),
 )
 spelled = st.one_of(
     st.floats().map(repr),
     st.integers(-(2**70), 2**70).map(repr),
     st.sampled_from(ODD_TEXTS),
-    st.text(st.characters(exclude_characters="\x00"), max_size=5),
+    st.text(max_size=5),
 )
 ODD_TIMES = (
     *("2024-03-31 02:30", "2024-10-27 02:30", "2024-10-27T02:30:00Z", "2024-03-31T02:30+01:00"),

@@ -5,20 +5,19 @@ Neither MLflow nor pandas is needed, and of the store only what the one row need
 
 from __future__ import annotations
 
-import json
 import re
+import secrets
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from iris_ct.core.dataset.batch import KEY
 from iris_ct.core.dataset.keys import row_keys
-from iris_ct.core.dataset.validation import InputValidator
 from iris_ct.core.errors import DataError
 from iris_ct.core.scoring.inputs import Outputs
-from iris_ct.core.scoring.record import record_of
+from iris_ct.core.scoring.record import Record, record_of
 from iris_ct.core.specification import Specification
+from iris_ct.flow.row_text import read_object
 from iris_ct.flow.serve import LoadedModel
 from iris_ct.ports import Clock, Store
 
@@ -26,25 +25,24 @@ from iris_ct.ports import Clock, Store
 _SEPARATOR = re.compile(r"(?<!\\)((?:\\\\)*)\|")
 _ESCAPED = re.compile(r"\\([\\|])")
 
+# What logs, SQL and people read alike, and what a name in the log has room for.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/@+=#-]{1,200}")
+
 
 def predict_row(
-    champion: LoadedModel,
-    wanted: str,
-    *,
-    request_id: str,
-    store: Store,
-    clock: Clock,
-    once: bool = False,
+    champion: LoadedModel, wanted: str, *, request_id: str = "", store: Store, clock: Clock
 ) -> dict[str, Any]:
-    """Predict one row and queue it for the log, under ``request_id``.
+    """Predict one row and queue it for the log.
 
     Parameters
     ----------
-    once : bool
-        Whether the request may come again under its id, and is then logged once all the same.
     wanted : str
         A JSON object with values of features, missing ones null, perhaps with the key columns;
         or the key of a stored row, as the rows of its file write it.
+    request_id : str
+        Names the request for ever: 1 to 200 letters, digits and ``._:/@+=#-``. Said again it is
+        logged once, and as long as the first prediction waits to be logged, that one is the
+        answer. Empty: an id is made up.
 
     Returns
     -------
@@ -56,46 +54,81 @@ def predict_row(
     ------
     DataError
         If no stored row has that key, or the object has unknown names or unreadable values; the
-        columns are named, never what they hold.
+        columns are named, never what they hold. If ``request_id`` cannot be one.
     """
-    specification = champion.specification
+    model = champion.specification.name
+    puid = f"row:{_checked(request_id) if request_id else secrets.token_hex(8)}"
+    if request_id and (before := _waiting(model, puid, store)) is not None:
+        return _answer(before)
     if wanted.lstrip().startswith("{"):
-        rows, key = _said(wanted, specification)
+        outputs = champion.scorer.score_row(read_object(wanted))
     else:
-        rows, key = _stored(wanted, specification, store)
-    predictions = champion.predict(rows)
-    version = champion.version.version
+        outputs = _score_stored(wanted, champion, store)
+    made = record_of(
+        outputs,
+        puid=puid,
+        model=model,
+        version=champion.version.version,
+        at_us=int(clock.now().timestamp() * 1e6),
+        once=bool(request_id),
+    )
+    store.journal_writer.append([made])
+    return _answer(made)
+
+
+def _checked(request_id: str) -> str:
+    if _REQUEST_ID.fullmatch(request_id):
+        return request_id
+    raise DataError(
+        f"The request id has {len(request_id)} characters, or others than it may have. Expected 1 "
+        "to 200 letters, digits and . _ : / @ + = # -; or none, then one is made up."
+    )
+
+
+def _waiting(model: str, puid: str, store: Store) -> Record | None:
+    """Find a prediction that waits to be logged."""
+    for segment in store.journal.segments():
+        content = store.journal.read(segment.name)
+        for made in content.records if content else ():
+            if made.puid == puid and made.model == model:
+                return made
+    return None
+
+
+def _answer(made: Record) -> dict[str, Any]:
+    shares = dict(zip(made.classes, made.shares()[0].tolist(), strict=True)) or None
+    prediction = made.prediction[0] if shares else made.numbers()[0].item()
+    return {
+        "model": made.model,
+        "model_version": made.version,
+        "key": made.keys[0] if made.keys else None,
+        "prediction": prediction,
+        "probabilities": shares,
+        "request_id": made.puid,
+    }
+
+
+def _score_stored(key: str, champion: LoadedModel, store: Store) -> Outputs:
+    """Score a stored row, which may have been stored under another specification."""
+    row, spelled = _stored(key, champion.specification, store)
+    predictions = champion.predict(row)
     shares = champion.predictor.probabilities(predictions)
     said = predictions["prediction"]
-    outputs = Outputs(
-        said.to_numpy() if shares is None else said.to_list(),
-        None if shares is None else np.array([list(shares.values())]),
-        tuple(shares or ()),
-        [key],
-    )
-    queued = record_of(
-        outputs,
-        puid=request_id,
-        model=specification.name,
-        version=version,
-        at_us=int(clock.now().timestamp() * 1e6),
-        once=once,
-    )
-    store.journal_writer.append([queued])
-    return {
-        "model": specification.name,
-        "model_version": version,
-        "key": key,
-        "prediction": said[0],
-        "probabilities": shares,
-        "request_id": request_id,
-    }
+    if shares is None:
+        return Outputs(said.to_numpy(), keys=[spelled])
+    return Outputs(said.to_list(), np.array([[*shares.values()]]), tuple(shares), [spelled])
 
 
 def _stored(
     key: str, specification: Specification, store: Store
 ) -> tuple[pl.DataFrame, str | None]:
     """Find the row that counts for a key: the newest, or the first where that one is kept."""
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            "The key is no Unicode text: it has half of a surrogate pair. Mend what writes it."
+        ) from error
     oldest = specification.on_duplicate == "keep"
     for spelled in dict.fromkeys((key, _as_stored(key, specification))):
         if spelled is None:
@@ -146,72 +179,3 @@ def _split(key: str) -> list[str]:
         parts.append(key[start : found.end() - 1])
         start = found.end()
     return [*parts, key[start:]]
-
-
-def _said(text: str, specification: Specification) -> tuple[pl.DataFrame, str | None]:
-    """Read a row from a JSON object."""
-    content = _object(text)
-    _check_names(content, specification)
-    has_key = any(name in content for name in specification.key)
-    spec = specification if has_key else specification.model_copy(update={"key": ()})
-    wanted = dict.fromkeys((*spec.key, *spec.feature_names))
-    frame = pl.DataFrame([_cell(name, content.get(name)) for name in wanted])
-    validator = InputValidator(spec)
-    parted = validator.validate(frame, first_place=1)
-    if parted.good.is_empty():
-        told = [
-            f"The row was not predicted by '{specification.name}':",
-            *validator.report().findings(),
-            f"Expected values as models/{specification.name}.toml declares them.",
-        ]
-        raise DataError("\n".join(told))
-    return parted.good, parted.good[KEY][0] if has_key else None
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(
-            text, object_pairs_hook=_without_repetition, parse_constant=_no_number
-        )
-    except (ValueError, RecursionError) as error:
-        where = f" at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
-        raise DataError(
-            f"The row is no JSON object{where}: expected "
-            '{"feature": value, ...} with texts, numbers, true, false or null.'
-        ) from error
-    return content
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise DataError("The row names a feature twice. Say each one once.")
-    return content
-
-
-def _no_number(_constant: str) -> None:
-    raise DataError("The row holds NaN or Infinity, which JSON has not; say null instead.")
-
-
-def _check_names(content: dict[str, Any], specification: Specification) -> None:
-    """Refuse names that mean nothing here: most often one that is misspelt."""
-    known = {*specification.input_columns, *specification.feature_names}
-    unknown = sorted(name for name in content if name not in known)
-    if unknown:
-        raise DataError(
-            f"'{specification.name}' has no feature {', '.join(unknown)}. "
-            f"It has: {', '.join(specification.feature_names)}. Missing ones count as null."
-        )
-    nested = sorted(name for name, said in content.items() if isinstance(said, dict | list))
-    if nested:
-        raise DataError(
-            f"{', '.join(nested)}: expected a text, number, true, false or null for each feature, "
-            "found an object or a list."
-        )
-
-
-def _cell(name: str, said: Any) -> pl.Series:
-    """Give one value as a file would hold it: numbers as text, which is read the same way."""
-    if said is None or isinstance(said, bool):
-        return pl.Series(name, [said], dtype=pl.String if said is None else pl.Boolean)
-    return pl.Series(name, [said if isinstance(said, str) else repr(said)], dtype=pl.String)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,8 @@ from iris_ct.core.dataset.columns import (
 from iris_ct.core.dataset.times import can_be_time, read_times
 from iris_ct.core.errors import NoChampionError
 from iris_ct.core.model_version import Champion, ModelVersion
+from iris_ct.core.scoring.scorer import Scorer
+from iris_ct.core.scoring.signature import signature_of
 from iris_ct.core.specification import Feature, Specification
 from iris_ct.core.training.encoding import FeatureEncoding
 from iris_ct.core.training.predictor import Predictor
@@ -36,6 +39,12 @@ class LoadedModel:
     version: ModelVersion
     specification: Specification
     predictor: Predictor
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """What scores rows that are said rather than stored."""
+        signature = signature_of(self.specification, self.predictor.encoding, self.version.version)
+        return Scorer(self.predictor.booster, signature, threads=self.predictor.threads)
 
     def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Predict rows; see `Predictor.predict` for the columns.

@@ -22,16 +22,16 @@ def predict_row(parts: Parts, model: str, row: str, *, request_id: str = "") -> 
     row : str
         Key of a stored row, or a JSON object with the features; missing ones are null.
     request_id : str
-        Names the request in the prediction log; made up if empty. Said twice, it is logged once.
+        Names the request in the prediction log; made up if empty. Said twice, it is logged once;
+        see `flow.predict_row`.
     """
     _known(parts, model)
     return predict_one(
         parts.champions.require(model),
         row,
-        request_id=f"row:{request_id or secrets.token_hex(8)}",
+        request_id=request_id,
         store=parts.store,
         clock=parts.clock,
-        once=bool(request_id),
     )
 
 

@@ -41,7 +41,7 @@ class CallsOperation(Operation):
         answer = predict_row(
             self.parts.champions.require(request.model),
             request.row,
-            request_id=f"row:{request.request_id or secrets.token_hex(8)}",
+            request_id=request.request_id,
             store=self.parts.store,
             clock=self.parts.clock,
         )

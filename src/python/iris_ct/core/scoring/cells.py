@@ -139,7 +139,7 @@ def category_codes(column: Column) -> dict[str, float]:
     return {
         name: float(place)
         for place, name in enumerate(column.categories)
-        if name in allowed and category(name) == name
+        if name in allowed and category(name) == name and "\0" not in name
     }
 
 
@@ -147,8 +147,8 @@ def _text(cell: Any) -> str | None:
     """Give a cell as a category is spelled; None where it is missing."""
     kind = type(cell)
     if kind is str:
-        if not cell.isascii():
-            _check_unicode(cell)
+        if "\0" in cell or not (cell.isascii() or _is_unicode(cell)):
+            raise UnsureError
         return category(cell)
     if cell is None:
         return None
@@ -159,11 +159,12 @@ def _text(cell: Any) -> str | None:
     raise UnsureError
 
 
-def _check_unicode(text: str) -> None:
+def _is_unicode(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise UnsureError from None
+        return False
+    return True
 
 
 def _times(column: Column, zone: tzinfo) -> Numbers:

@@ -217,7 +217,7 @@ def _columns(inputs: Inputs, names: tuple[str, ...]) -> tuple[dict[str, Cells], 
                 f"{', '.join(names)}."
             )
         return dict(zip(names, inputs.matrix.T, strict=True)), len(inputs.matrix)
-    rows: Sequence[Sequence[Any]] = [] if inputs.rows is None else inputs.rows
+    rows: Sequence[Any] = [] if inputs.rows is None else inputs.rows
     for place, row in enumerate(rows, start=1):
         if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes):
             found = "no list of cells"

@@ -45,7 +45,7 @@ class Predictor:
         *,
         threads: int = 1,
     ) -> None:
-        self._booster = NativeBooster(model_text)
+        self.booster = NativeBooster(model_text)
         self.encoding = encoding
         self.task = specification.task
         self.threads = threads
@@ -79,7 +79,7 @@ class Predictor:
         """Predict rows that are encoded already; see `predict`."""
         import polars as pl
 
-        output = self._booster.predict(matrix, threads=self.threads)
+        output = self.booster.predict(matrix, threads=self.threads)
         if self.task == "regression":
             return pl.DataFrame({"prediction": output})
         if self.task == "binary":
@@ -119,14 +119,14 @@ class Predictor:
                 f"{specification.name!r} has {len(specification.feature_names)}, or their order "
                 "differs. Load the specification that the model version was trained with."
             )
-        n_classes = {"regression": 0, "binary": 2}.get(self.task, self._booster.n_outputs)
+        n_classes = {"regression": 0, "binary": 2}.get(self.task, self.booster.n_outputs)
         if (
-            len(self.encoding.columns) != self._booster.n_columns
+            len(self.encoding.columns) != self.booster.n_columns
             or len(self.encoding.classes) != n_classes
         ):
             raise IncompatibleModelError(
-                f"The model text has {self._booster.n_columns} columns and "
-                f"{self._booster.n_outputs} outputs; the encoding has "
+                f"The model text has {self.booster.n_columns} columns and "
+                f"{self.booster.n_outputs} outputs; the encoding has "
                 f"{len(self.encoding.columns)} columns and {len(self.encoding.classes)} classes. "
                 "Load model.txt and encoding.json of one version."
             )
