@@ -112,6 +112,57 @@ class Settings(BaseSettings):
     messages_days: Annotated[int, Field(ge=1)] = Field(
         90, description="Days after which 'ct purge --yes' forgets messages of ended sessions."
     )
+    serve_host: str = Field(
+        "127.0.0.1",
+        description="Address on which 'ct serve' answers; others than loopback need access configured.",
+    )
+    serve_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        None,
+        description="Port of 'ct serve', 0 for any free one, default 8080; if it is set, 'ct up' serves as well.",
+    )
+    serve_workers: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="Worker processes that each served model has at least; 0: none, the gateway scores by itself; default: as many as its service says.",
+    )
+    serve_threads: Annotated[int, Field(ge=1)] = Field(
+        1, description="Threads with which one worker scores a set of rows."
+    )
+    serve_timeout_s: Annotated[float, Field(ge=0.001)] = Field(
+        3.0, description="Seconds that a served model has to answer."
+    )
+    serve_start_timeout_s: Annotated[float, Field(ge=0.1)] = Field(
+        60.0, description="Seconds that a worker has until it can answer."
+    )
+    serve_drain_s: Annotated[float, Field(ge=0)] = Field(
+        10.0,
+        description="Seconds that requests under way have when the gateway or a worker is to end.",
+    )
+    serve_read_timeout_s: Annotated[float, Field(ge=0.1)] = Field(
+        10.0,
+        description="Seconds that a request has to arrive, and one more for each 64 KiB of it.",
+    )
+    serve_max_body_mb: Annotated[int, Field(ge=1)] = Field(
+        64, description="Most megabytes of one request's body, also of a compressed one's content."
+    )
+    serve_max_waiting_mb: Annotated[int, Field(ge=1)] = Field(
+        512, description="Most megabytes of all bodies that are being read at the same time."
+    )
+    serve_max_connections: Annotated[int, Field(ge=1)] = Field(
+        1024, description="Most connections at the same time; more are refused with 503."
+    )
+    serve_max_queue: Annotated[int, Field(ge=1)] = Field(
+        1024, description="Most requests that wait for one model; more are refused with 503."
+    )
+    serve_log_max_mb: Annotated[int, Field(ge=1)] = Field(
+        10,
+        description="Megabytes of a worker's output that are kept, and as much of what was before.",
+    )
+    serve_tls_cert: Path | None = Field(
+        None, description="PEM file with the certificate for https, default: http."
+    )
+    serve_tls_key: Path | None = Field(
+        None, description="PEM file with the key of that certificate."
+    )
     serve_rollout: str = Field(
         "",
         description="Stages in which a new version of a service is tried, such as shadow,0.1,0.5; "
