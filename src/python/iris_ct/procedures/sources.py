@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import PurePosixPath
 
 from iris_ct.bootstrap import Parts
@@ -9,6 +10,10 @@ from iris_ct.flow.source import read_source, waiting_batches
 from iris_ct.messages import FileArrived
 from iris_ct.procedures.door import Answer, Door, told
 from iris_ct.procedures.models import specification
+
+# Seconds that a batch has to be stored, and between two looks whether it is.
+_PATIENCE_S = 120.0
+_LOOK_S = 0.05
 
 
 def ingest_source(
@@ -58,17 +63,31 @@ def read_source_now(parts: Parts, model: str, *, sweep: bool = False) -> Answer:
 def hand_over_source(parts: Parts, door: Door, found: Answer, *, wait: bool) -> Answer:
     """Send what was read, and what an interrupted reading left; its second half.
 
-    The production may have sent it meanwhile: sent twice, a batch is known by its path.
+    A later batch may hold newer values of the same rows: each is sent once the one before is
+    stored, and what comes after one that is not is left to the production. That may have sent a
+    batch meanwhile: sent twice, it is known by its path.
     """
     model, batches = found["model"], []
     waiting = waiting_batches(model, files=parts.source_files, store=parts.store)
-    for path in sorted({*found["batches"], *waiting}):
+    for number, path in enumerate(waiting, 1):
         message = FileArrived(model, path, batch_name(path), actor=parts.settings.who)
         _, session = door.call(message)
         if wait:
             door.wait(session)
         batches.append({"file": path, "session": session, **(told(door, session) if wait else {})})
+        if number < len(waiting) and not _is_taken(parts, model, path):
+            break
     return {**found, "batches": batches}
+
+
+def _is_taken(parts: Parts, model: str, path: str) -> bool:
+    """Wait until a batch is stored or set aside; tell whether it was, in all the time it has."""
+    until = time.monotonic() + _PATIENCE_S
+    while path in waiting_batches(model, files=parts.source_files, store=parts.store):
+        if time.monotonic() > until:
+            return False
+        time.sleep(_LOOK_S)
+    return True
 
 
 def batch_name(path: str) -> str:
