@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from iris_ct.cli.verbs import VERBS, overview
+from iris_ct.cli.verbs import VERBS, overview, verb_named
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -37,7 +37,7 @@ class TerminatedError(KeyboardInterrupt):
 
 def run() -> NoReturn:
     """Run ``ct`` with the arguments of this process and end it."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     code = main(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -89,6 +89,8 @@ def verb_first(arguments: Sequence[str]) -> list[str]:
     --------
     >>> verb_first(["--home", "x", "--json", "status", "bikes"])
     ['status', '--home', 'x', '--json', 'bikes']
+    >>> verb_first(["--home", "x", "service", "list"])
+    ['service', 'list', '--home', 'x']
     """
     before: list[str] = []
     rest = list(arguments)
@@ -96,7 +98,10 @@ def verb_first(arguments: Sequence[str]) -> list[str]:
         before.append(rest.pop(0))
         if before[-1] == "--home" and rest:
             before.append(rest.pop(0))
-    return [*rest[:1], *before, *rest[1:]]
+    groups = {verb.name for verb in VERBS if verb.is_group}
+    has_own = rest[:1] and rest[0] in groups and not "".join(rest[1:2]).startswith("-")
+    depth = 2 if has_own else 1
+    return [*rest[:depth], *before, *rest[depth:]]
 
 
 def make_app() -> App:
@@ -112,25 +117,30 @@ def make_app() -> App:
         suppress_keyboard_interrupt=False,
     )
     for verb in VERBS:
-        app.command(verb.where, name=verb.name, help_epilogue=verb.epilogue)
+        if verb.is_group:
+            app.command(verb.where, name=verb.name)
+        else:
+            app.command(verb.where, name=verb.name, help_epilogue=verb.epilogue)
     return app
 
 
 def _run(tokens: list[str]) -> int:
     from cyclopts import CycloptsError
 
+    # Who calls these by their other names, mxe-service and mxe-model, looks for this word.
+    begin = "Error: " if verb_named(tokens[0]).is_group else ""
     try:
         code = make_app()(
             tokens, exit_on_error=False, print_error=False, result_action="return_value"
         )
     except CycloptsError as error:
-        print(f"{error}\nSee 'ct {tokens[0]} --help'.", file=sys.stderr)
+        print(f"{begin}{error}\nSee 'ct {tokens[0]} --help'.", file=sys.stderr)
         return MISUSED
     except Exception as error:
         failure = exit_code(error)
         if failure is None:
             raise
-        print(f"{error}", file=sys.stderr)
+        print(f"{begin}{error}", file=sys.stderr)
         return failure
     return code if isinstance(code, int) else DONE
 
@@ -154,5 +164,6 @@ def exit_code(error: Exception) -> int | None:
     return next((EXIT_CODES[name] for name in names if name in EXIT_CODES), None)
 
 
-def _terminate(_number: int, _frame: object) -> NoReturn:
+def terminate(_number: int, _frame: object) -> NoReturn:
+    """End a command as Ctrl-C does; for `signal.signal`."""
     raise TerminatedError

@@ -29,6 +29,11 @@ def show_table(columns: Sequence[str], rows: Rows, *, empty: str = "") -> None:
         print("\n".join(_aligned([list(columns), *texts])))
 
 
+def show_plain_table(columns: Sequence[str], rows: Rows) -> None:
+    """Print columns with two blanks or more between them, on a terminal too, and if there is no row."""
+    print("\n".join(_aligned([list(columns), *rows])), flush=True)
+
+
 def show_facts(facts: Iterable[tuple[str, object]]) -> None:
     """Print names and values, one pair a line; pairs without a value are left out."""
     pairs = [[name, say(value)] for name, value in facts if value not in (None, "")]

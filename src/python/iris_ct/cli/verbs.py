@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Verb:
-    """One verb; ``where`` is imported when it is used, its docstring is the long help."""
+    """One verb; ``where`` is imported when it is used, its docstring is the long help.
+
+    ``is_group`` says that it has verbs of its own and ``where`` is their parser.
+    """
 
     name: str
     where: str
     line: str
     examples: tuple[str, ...]
+    is_group: bool = False
 
     @property
     def epilogue(self) -> str:
@@ -112,6 +116,32 @@ VERBS: tuple[Verb, ...] = (
         ('ct promote bikes --version 5 --reason "held for a holdout of holidays only"',),
     ),
     Verb(
+        "service",
+        f"{_HERE}.services:service",
+        "Create, modify, list, look into and delete model services.",
+        (
+            "ct service create --name bikes-ab --models bikes:3,bikes:4 --weights 0.2",
+            "ct service modify --name bikes-ab --instances 2",
+            "ct service list",
+            "ct service logs --name bikes-ab --lines 20",
+            "ct service delete --name bikes-ab",
+        ),
+        is_group=True,
+    ),
+    Verb(
+        "model",
+        f"{_HERE}.catalogue:model",
+        "Onboard, list, package and delete models from elsewhere.",
+        (
+            "ct model onboard --source ./wine",
+            "ct model list",
+            "ct model package --source ./wine --privatekey key.pem --publickey key.pub",
+            "ct model trust --name jane --publickey jane.pub",
+            "ct model delete --id com.shop.wine --version 1.0.0",
+        ),
+        is_group=True,
+    ),
+    Verb(
         "quarantine",
         f"{_HERE}.batches:quarantine",
         "List, export or release what is held back.",
@@ -152,6 +182,11 @@ VERBS: tuple[Verb, ...] = (
         ("ct demo --keep ./demo-home",),
     ),
 )
+
+
+def verb_named(name: str) -> Verb:
+    """Give the verb of a name."""
+    return next(verb for verb in VERBS if verb.name == name)
 
 
 def overview() -> str:
