@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +16,9 @@ from iris_ct.control.counts import BranchState, Counts
 from iris_ct.control.plan import PlannedService
 
 Status = Literal["creating", "running", "error"]
+
+# Statistics frames that are remembered: they come each second, and live numbers look a minute back.
+_REMEMBERED = 61
 
 
 class _Branch(msgspec.Struct):
@@ -39,11 +44,20 @@ class _Stats(msgspec.Struct):
 class Board:
     """The newest statistics, and the state that is written down; safe from several threads."""
 
-    def __init__(self, home: Path, *, address: str, pid: int) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        address: str,
+        pid: int,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._path = home / "serving" / "state.json"
         self._address, self._pid = address, pid
+        self._now_s = now_s
         self._lock = threading.Lock()
         self._stats = _Stats([], [])
+        self._recent: deque[tuple[float, _Stats]] = deque(maxlen=_REMEMBERED)
         self._written = b""
 
     def take(self, text: bytes) -> None:
@@ -57,22 +71,19 @@ class Board:
         stats = msgspec.json.decode(text, type=_Stats)
         with self._lock:
             self._stats = stats
+            self._recent.append((self._now_s(), stats))
 
     def states(self) -> list[BranchState]:
         """Give what the gateway runs."""
         with self._lock:
             stats = self._stats
-        bounds = tuple(stats.bounds_s)
-        return [
-            BranchState(
-                one.service,
-                one.branch,
-                one.image,
-                tuple(one.pids),
-                Counts(one.requests, one.errors + one.timeouts, bounds, tuple(one.buckets)),
-            )
-            for one in stats.branches
-        ]
+        return _states(stats)
+
+    def recent(self) -> list[tuple[float, list[BranchState]]]:
+        """Give what the gateway told of late, oldest first, each with its age in seconds."""
+        with self._lock:
+            told, now_s = list(self._recent), self._now_s()
+        return [(now_s - at_s, _states(stats)) for at_s, stats in told]
 
     def write(
         self,
@@ -138,3 +149,17 @@ class Board:
     def remove(self) -> None:
         """Take the state away when serving ends."""
         self._path.unlink(missing_ok=True)
+
+
+def _states(stats: _Stats) -> list[BranchState]:
+    bounds = tuple(stats.bounds_s)
+    return [
+        BranchState(
+            one.service,
+            one.branch,
+            one.image,
+            tuple(one.pids),
+            Counts(one.requests, one.errors + one.timeouts, bounds, tuple(one.buckets)),
+        )
+        for one in stats.branches
+    ]

@@ -14,17 +14,19 @@ from iris_ct.procedures.batches import (
     release,
 )
 from iris_ct.procedures.cycles import cancel, cycle_state, promote, retrain, roll_back
-from iris_ct.procedures.door import Answer, Door
+from iris_ct.procedures.door import Answer, Door, Messages
 from iris_ct.procedures.initiation import init
 from iris_ct.procedures.messages import host_log, resend, sessions, suspend, trace
 from iris_ct.procedures.models import drift, models, specification, status
 from iris_ct.procedures.predictions import predict_batch, predict_row, served_at
 from iris_ct.procedures.records import decisions, explain, history, log
 from iris_ct.procedures.sources import hand_over_source, ingest_source, read_source_now
+from iris_ct.procedures.timeline import timeline
 
 __all__ = [
     "Answer",
     "Door",
+    "Messages",
     "cancel",
     "cycle_state",
     "decisions",
@@ -55,5 +57,6 @@ __all__ = [
     "specification",
     "status",
     "suspend",
+    "timeline",
     "trace",
 ]

@@ -12,21 +12,8 @@ from iris_ct.core.errors import StoreError
 Answer = dict[str, Any]
 
 
-class Door(Protocol):
-    """The way into the running production.
-
-    ``forgets`` says whether `forget` removes messages; on IRIS a task of its own does.
-    """
-
-    forgets: bool
-
-    def call(self, message: Any) -> tuple[Any, int]:
-        """Hand a message to the item Requests; give its reply and the session."""
-        ...
-
-    def wait(self, session_id: int) -> bool:
-        """Wait until nothing of the session is under way; False if someone gave up waiting."""
-        ...
+class Messages(Protocol):
+    """What is known of messages, to be read."""
 
     def trace(self, session_id: int) -> list[Answer]:
         """List the session's messages."""
@@ -42,6 +29,23 @@ class Door(Protocol):
 
     def pending(self) -> int:
         """Count the messages under way."""
+        ...
+
+
+class Door(Messages, Protocol):
+    """The way into the running production.
+
+    ``forgets`` says whether `forget` removes messages; on IRIS a task of its own does.
+    """
+
+    forgets: bool
+
+    def call(self, message: Any) -> tuple[Any, int]:
+        """Hand a message to the item Requests; give its reply and the session."""
+        ...
+
+    def wait(self, session_id: int) -> bool:
+        """Wait until nothing of the session is under way; False if someone gave up waiting."""
         ...
 
     def forget(self, before: datetime) -> int:

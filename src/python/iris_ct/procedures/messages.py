@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from iris_ct.core.errors import StoreError
-from iris_ct.procedures.door import Answer, Door
+from iris_ct.procedures.door import Answer, Door, Messages
 
 # The severities of IRIS' event log.
 _SEVERITIES = {1: "assert", 2: "error", 3: "warning", 4: "info", 5: "trace", 6: "alert"}
 
 
-def sessions(door: Door, *, newest: int = 20) -> list[Answer]:
+def sessions(door: Messages, *, newest: int = 20) -> list[Answer]:
     """List the newest sessions, newest first."""
     return [
         {
@@ -31,7 +31,7 @@ def sessions(door: Door, *, newest: int = 20) -> list[Answer]:
     ]
 
 
-def trace(door: Door, session_id: int) -> Answer:
+def trace(door: Messages, session_id: int) -> Answer:
     """Give a session's messages as a tree: each after the one that sent it, with its depth.
 
     Raises
@@ -63,7 +63,7 @@ def suspend(door: Door, message_id: int) -> Answer:
     return {"message_id": message_id, "status": "suspended"}
 
 
-def host_log(door: Door, *, newest: int = 50, after_id: int = 0) -> list[Answer]:
+def host_log(door: Messages, *, newest: int = 50, after_id: int = 0) -> list[Answer]:
     """List the newest entries of the host's event log, oldest of them first."""
     return [
         {
