@@ -163,6 +163,60 @@ class Settings(BaseSettings):
     serve_tls_key: Path | None = Field(
         None, description="PEM file with the key of that certificate."
     )
+    serve_login_url: str = Field(
+        "", description="Where one without a token is sent, by status 307; default: 401."
+    )
+    serve_metrics_open: bool = Field(False, description="Show /metrics without a token.")
+    serve_rate: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Requests a second that one who asks may make; 0: no limit."
+    )
+    serve_rate_burst: Annotated[int, Field(ge=0)] = Field(
+        0, description="Requests that one may make at once; 0: what the rate gives in two seconds."
+    )
+    serve_oidc_issuer: str = Field(
+        "",
+        description="Address of the OpenID Connect issuer whose tokens are taken; default none.",
+    )
+    serve_oidc_audience: str = Field(
+        "", description="For whom tokens of the issuer must be made; needed with an issuer."
+    )
+    serve_oidc_jwks_url: str = Field(
+        "", description="Where the issuer's keys are; default what its discovery document says."
+    )
+    serve_oidc_role_claim: str = Field(
+        "realm_access.roles",
+        description="Path of the claim that holds roles; the default is Keycloak's.",
+    )
+    serve_oidc_roles: str = Field(
+        "ct-reader=reader,ct-operator=operator,ct-admin=admin",
+        description="Which of the claim's words is which role: reader, operator or admin.",
+    )
+    serve_oidc_domain_claim: str = Field(
+        "",
+        description="Path of the claim that holds domains; default: tokens are for every domain.",
+    )
+    serve_oidc_name_claim: str = Field(
+        "preferred_username",
+        description="Claim with the name that stands in records; sub where it is missing.",
+    )
+    serve_oidc_algorithms: str = Field(
+        "RS256,PS256,ES256,EdDSA",
+        description="Signatures that are taken, of RS256, PS256, ES256 and EdDSA.",
+    )
+    serve_oidc_skew_s: Annotated[float, Field(ge=0)] = Field(
+        30.0, description="Seconds that the clocks of the issuer and of this machine may differ."
+    )
+    serve_oidc_stale_s: Annotated[float, Field(ge=0)] = Field(
+        86400.0, description="Seconds for which the issuer's keys are used while it is away."
+    )
+    serve_oidc_ca: Path | None = Field(
+        None,
+        description="PEM file with the authorities of the issuer's certificate; default the system's.",
+    )
+    serve_oidc_http: bool = Field(
+        False,
+        description="Ask an issuer on another machine without TLS, on a network that you trust.",
+    )
     serve_rollout: str = Field(
         "",
         description="Stages in which a new version of a service is tried, such as shadow,0.1,0.5; "

@@ -83,7 +83,7 @@ class Access:
     wall
         Seconds since 1970.
     oidc
-        Verifies an issuer's tokens; default what the options say.
+        Verifies the tokens of the issuer that the options name; default over HTTP.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Access:
         self._options, self._clock, self._wall = options, clock, wall
         self._tokens = TokenFile(tokens_path(options.home))
         self._tokens.look()
-        self._oidc = oidc or _issuer(options, clock, wall)
+        self._oidc = oidc
         self._look_at = clock() + _LOOK_S
         self._known: dict[bytes, _Known] = {}
         self._buckets: dict[str, Bucket] = {}
@@ -110,12 +110,18 @@ class Access:
     @property
     def is_on(self) -> bool:
         """Whether a token is needed."""
-        return self._oidc is not None or self._tokens.is_used
+        return bool(self._options.oidc_issuer) or self._tokens.is_used
 
     def start(self) -> None:
-        """Fetch the issuer's keys beside what else is started."""
-        if self._oidc is not None:
-            self._oidc.keys.refresh_if_old()
+        """Fetch the issuer's keys beside what else is started.
+
+        Raises
+        ------
+        ConfigError
+            If the file of authorities cannot be used.
+        """
+        if self._options.oidc_issuer:
+            self._issuer().keys.refresh_if_old()
 
     async def close(self) -> None:
         """Wait for what is under way."""
@@ -209,9 +215,9 @@ class Access:
         asked = _Asked(*read, digest, needed, scope)
         if asked.token.startswith(MARK):
             return self._check_static(asked)
-        if self._oidc is None:
+        if not self._options.oidc_issuer:
             return _refused("The token is none of this gateway.")
-        return self._check_issued(asked, self._oidc)
+        return self._check_issued(asked, self._issuer())
 
     def _check_static(self, asked: _Asked) -> Decision:
         if self._tokens.problem:
@@ -253,6 +259,17 @@ class Access:
         if verified is None:
             return None
         return self._remember(asked, *verified, "issued")
+
+    def _issuer(self) -> OidcTokens:
+        if self._oidc is None:
+            # Cryptography takes a tenth of a second, which gateways without an issuer need not
+            # pay, and the others pay when their workers are on their way.
+            from iris_ct.serving.access.keys import KeySet
+            from iris_ct.serving.access.oidc import OidcTokens
+
+            keys = KeySet(self._options, clock=self._clock)
+            self._oidc = OidcTokens(self._options, keys, wall=self._wall)
+        return self._oidc
 
     def _without_token(self, headers: Headers) -> Refusal:
         if self._options.login_url:
@@ -359,18 +376,6 @@ def _away(text: str) -> Refusal:
 
 def _came_twice(scope: Scope, name: bytes) -> bool:
     return [one for one, _ in scope["headers"]].count(name) > 1
-
-
-def _issuer(
-    options: AccessOptions, clock: Callable[[], float], wall: Callable[[], float]
-) -> OidcTokens | None:
-    if not options.oidc_issuer:
-        return None
-    # Cryptography takes a tenth of a second, which gateways without an issuer need not pay.
-    from iris_ct.serving.access.keys import KeySet
-    from iris_ct.serving.access.oidc import OidcTokens
-
-    return OidcTokens(options, KeySet(options, clock=clock), wall=wall)
 
 
 def check_exposure(host: str, access: Access, *, has_tls: bool) -> str | None:
