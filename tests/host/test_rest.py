@@ -264,6 +264,21 @@ def test_iop_tests_an_item(served: Served) -> None:
     assert "'Nobody' is no item of production 'Test.Pair'" in served.refused("--test", "Nobody")
 
 
+def test_a_test_imports_nothing_and_names_only_messages(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "never_imported.py").write_text("class A: pass")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    wrong = ("never_imported.A", "subprocess.Popen", "tests.host.productions.Worker", "Task", ".")
+    for name in wrong:
+        content = json.dumps({"target": "Worker", "classname": name, "body": "{}"}).encode()
+        headers = {"Content_Type": "application/json", **basic()}
+        status, _, answer = served.http("POST", "/test", content, **headers)
+        assert (status, "is no message class" in answer.decode()) == (500, True), name
+        assert "tests.host.productions.Task" in answer.decode()
+    assert "never_imported" not in sys.modules
+
+
 def test_items_are_switched_off_and_on(served: Served) -> None:
     def switch(what: str, item: str) -> tuple[int, Any]:
         body = json.dumps({"component": item}).encode()
@@ -322,8 +337,10 @@ def test_an_oversize_body_is_not_read(served: Served) -> None:
         413,
         {"error": "The request is larger than 1,000,000 bytes."},
     )
-    for wrong in (b"{", b"[1]"):
-        assert served.http("POST", "/start", wrong, **headers)[0] == 500
+    for wrong in (b"{", b"[1]", b"\xff", b"[" * 200_000, b'{"a": ' + b"9" * 5_000 + b"}"):
+        status, _, content = served.http("POST", "/start", wrong, **headers)
+        assert (status, "The request's body is no JSON" in content.decode()) == (400, True)
+    assert served.http("GET", "/log?since_id=" + "9" * 30, **headers)[0] == 500
     assert served.http("GET", "/log?top=-1", **headers)[0] == 500
     assert served.http("GET", "/nothing", **headers)[0] == 404
     assert served.http("GET", "/stop", **headers)[0] == 405
@@ -411,7 +428,7 @@ def test_a_production_that_cannot_run_changes_nothing(
 ) -> None:
     body = as_body(write_settings(tmp_path / "customer", **changes))
     status, error = migrate(served, body)
-    assert status == 500
+    assert status == 400
     assert "The uploaded production cannot run here" in error
     assert reason in error
     assert list(served.folder.iterdir()) == []
@@ -463,13 +480,14 @@ def test_file_names_that_leave_the_folder_are_refused(
     body = as_body(write_settings(tmp_path / "customer"))
     body["body"].append({"name": name, "data": "raise SystemExit"})
     status, error = migrate(served, body)
-    assert status == 500
+    assert status == 400
     assert "is refused. Expected a relative path" in error
     assert list(served.folder.iterdir()) == []
 
 
 def test_an_upload_must_be_whole_and_new(served: Served, tmp_path: Path) -> None:
     good = as_body(write_settings(tmp_path / "customer"))
+    nested = [{"name": "a.py/b.py", "data": ""}]
     changes: list[tuple[dict[str, Any], str]] = [
         ({"body": []}, "0 files"),
         ({"body": None}, "must be an array"),
@@ -479,11 +497,15 @@ def test_an_upload_must_be_whole_and_new(served: Served, tmp_path: Path) -> None
         ({"body": [*good["body"], {"name": "SETTINGS.py", "data": ""}]}, "sent twice"),
         ({"body": [*good["body"], {"name": "json/x.py", "data": ""}]}, "json/x.py"),
         ({"body": [*good["body"], {"name": "iris_ct/core/span.py", "data": "pass"}]}, "span.py"),
-        ({"namespace": "%SYS"}, "NamespaceDoesNotExist"),
+        ({"body": [*good["body"], {"name": "A.py", "data": ""}, *nested]}, "sent as a file"),
+        ({"body": [*good["body"], {"name": "b.py", "data": "\ud800"}]}, "surrogate"),
+        ({"body": [{"name": "json.py", "data": ""}], "settings_file": "json.py"}, "Rename it"),
+        ({"body": [{"name": "iop.py", "data": ""}], "settings_file": "iop.py"}, "Rename it"),
     ]
     for wrong, reason in changes:
         status, error = migrate(served, good | wrong)
-        assert (status, reason in error) == (500, True), error
+        assert (status, reason in error) == (400, True), error
+    assert migrate(served, good | {"namespace": "%SYS"})[0] == 500
     assert list(served.folder.iterdir()) == []
 
 

@@ -14,7 +14,7 @@ from iris_ct.host.database import utc_now
 from iris_ct.host.errors import HostError, HostLockedError, UploadError
 from iris_ct.host.foreign import Foreign
 from iris_ct.host.host import Host
-from iris_ct.host.uploads import KeptUpload, Uploads
+from iris_ct.host.uploads import KeptUpload, Upload, Uploads
 
 
 class HostKeeper:
@@ -37,6 +37,7 @@ class HostKeeper:
         self._make = make
         self.uploads = uploads
         self._life = threading.Lock()
+        self._taking = threading.Lock()
         self.started_at = ""
         self.stopped_at = ""
         current = uploads.current if uploads else None
@@ -68,8 +69,8 @@ class HostKeeper:
                 self._stop()
                 self._start()
 
-    def take(self, upload_of: Callable[[Uploads], KeptUpload]) -> KeptUpload:
-        """Let something be uploaded, while nothing starts.
+    def take(self, upload: Upload) -> KeptUpload:
+        """Check and keep an upload; while it is checked, the host can be stopped and started.
 
         Raises
         ------
@@ -78,8 +79,8 @@ class HostKeeper:
         """
         if self.uploads is None:
             raise UploadError("This host takes no uploads.")
-        with self._life:
-            return upload_of(self.uploads)
+        with self._taking:
+            return self.uploads.take(upload, alone=self._life)
 
     def _make_current(self, uploads: Uploads, current: KeptUpload) -> Host:
         imports = _Imports(uploads, current)

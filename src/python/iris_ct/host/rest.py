@@ -175,11 +175,12 @@ class _Migrate:
         try:
             body = await _read(request, MAX_UPLOAD_BYTES)
             check_namespace(_text(body, "namespace") or _query(request, "namespace"))
-            upload = Upload.from_json(body)
-            await run_in_threadpool(self._keeper.take, lambda uploads: uploads.take(upload))
+            await run_in_threadpool(lambda: self._keeper.take(Upload.from_json(body)))
         except _RefusedError as error:
             return _error(str(error), error.status)
-        except (UploadError, HostError) as error:
+        except UploadError as error:
+            return _error(str(error), 400)
+        except HostError as error:
             return _error(str(error))
         return Response(status_code=200, media_type="application/json")
 
@@ -198,11 +199,11 @@ async def _read(request: Request, limit: int) -> Body:
     if not size:
         return {}
     try:
-        body = json.loads(b"".join(chunks))
-    except ValueError as error:
-        raise _RefusedError(500, f"The request's body is no JSON: {error}.") from error
+        body = await run_in_threadpool(json.loads, b"".join(chunks))
+    except (ValueError, RecursionError) as error:
+        raise _RefusedError(400, f"The request's body is no JSON: {error}.") from error
     if not isinstance(body, dict):
-        raise _RefusedError(500, "The request's body is no JSON object.")
+        raise _RefusedError(400, "The request's body is no JSON object.")
     return body
 
 

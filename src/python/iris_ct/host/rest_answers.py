@@ -18,6 +18,7 @@ from iris_ct.host.entry import encode
 from iris_ct.host.errors import HostError, TargetUnknownError
 from iris_ct.host.items import ItemSpec
 from iris_ct.host.keeper import HostKeeper
+from iris_ct.host.message_names import check_message_name
 from iris_ct.host.records import EventRow
 
 Json = Any
@@ -26,6 +27,8 @@ Json = Any
 NAMESPACES = frozenset({"", "EMBEDDED", "USER", "IRISAPP"})
 # As many as one poll of a client should ever have missed.
 _MAX_ENTRIES = 10_000
+# Digits of what every database takes as a number.
+_LONGEST_NUMBER = 18
 # A client of iop has given up by then.
 _TEST_TIMEOUT_S = 60.0
 _SUPER = {
@@ -223,6 +226,9 @@ class RestAnswers:
     def test(self, target: str, classname: str, body: Json, *, restart: bool) -> Json:
         """Send one message to an item and give its reply."""
         spec = self._item(target)
+        if classname:
+            items = self._keeper.host.plan.items.values()
+            check_message_name(classname, [item.component_class for item in items])
         if restart:
             self._director.restart_component(spec.name)
         if classname:
@@ -270,8 +276,8 @@ def _said(value: str, missing: str) -> str:
 
 
 def _whole(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdecimal():
-        raise HostError(f"{name} is {text[:50]!r}, expected a whole number of 0 or more.")
+    if not text.isascii() or not text.isdecimal() or len(text) > _LONGEST_NUMBER:
+        raise HostError(f"{name} is {text[:50]!r}, expected a whole number from 0 to 10^18 - 1.")
     return int(text)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,19 @@ _TIMEOUT_S = 25.0
 
 
 class UploadCheck:
-    """Checks uploads for a host that gives its production these wakes and default settings."""
+    """Checks uploads for a host that gives its production these wakes and default settings.
+
+    What an import leaves running, or takes longer than ``timeout_s`` seconds, is killed.
+    """
 
     def __init__(
-        self, wakes: Mapping[str, float], defaults: Iterable[DefaultSetting] = ()
+        self,
+        wakes: Mapping[str, float],
+        defaults: Iterable[DefaultSetting] = (),
+        *,
+        timeout_s: float = _TIMEOUT_S,
     ) -> None:
+        self._timeout_s = timeout_s
         self._wakes = dict(wakes)
         self._defaults = to_rows(defaults)
 
@@ -38,24 +48,9 @@ class UploadCheck:
             "defaults": self._defaults,
         }
         try:
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    "-c",
-                    "import json, sys\n"
-                    "settings = json.loads(sys.stdin.readline())\n"
-                    "sys.path[:] = settings['import_path']\n"
-                    "from iris_ct.host.upload_check import answer\n"
-                    "answer(settings)\n",
-                ],
-                input=json.dumps(settings) + "\n",
-                capture_output=True,
-                text=True,
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
+            done = _run(json.dumps(settings) + "\n", self._timeout_s)
         except subprocess.TimeoutExpired:
-            return [f"importing it took more than {_TIMEOUT_S:g} s"]
+            return [f"importing it took more than {self._timeout_s:g} s"]
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no word"])[-1]
             return [f"importing it ended with code {done.returncode}: {last}"]
@@ -63,6 +58,33 @@ class UploadCheck:
             return ["importing it ended the process; it gave no answer"]
         findings: list[str] = json.loads(done.stdout)
         return findings
+
+
+def _run(said: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
+    """Import in a process of its own, at the head of a group of its own."""
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import json, sys\n"
+            "settings = json.loads(sys.stdin.readline())\n"
+            "sys.path[:] = settings['import_path']\n"
+            "from iris_ct.host.upload_check import answer\n"
+            "answer(settings)\n",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, errors = process.communicate(said, timeout_s)
+        finally:
+            # The head may have ended long ago; what it started has its group still.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def answer(settings: dict[str, Any]) -> None:

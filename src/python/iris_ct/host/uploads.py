@@ -15,6 +15,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path, PurePosixPath
@@ -24,6 +25,8 @@ from iris_ct.host.errors import UploadError
 
 # No name that climbs, is hidden, or means something to a file system.
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(?<![.])")
+# What makes a module a settings file of iop, which nothing else imports.
+_HAS_PRODUCTIONS = re.compile(r"^PRODUCTIONS\b", re.MULTILINE)
 _MAX_DEPTH = 12
 _MAX_FILES = 5000
 _SHOWN = 3
@@ -64,11 +67,14 @@ class Upload:
         if not 0 < len(body) <= _MAX_FILES:
             raise UploadError(f"{len(body)} files were sent; expected 1 to {_MAX_FILES}.")
         files: dict[str, str] = {}
+        folded: set[str] = set()
         for entry in body:
             name = _checked_name(entry["name"])
-            if name.casefold() in {known.casefold() for known in files}:
+            if name.casefold() in folded:
                 raise UploadError(f"File {name!r} was sent twice.")
-            files[name] = entry["data"]
+            folded.add(name.casefold())
+            files[name] = _checked_text(name, entry["data"])
+        _check_folders(files)
         settings_file = str(content.get("settings_file") or "settings.py")
         if settings_file not in files or "/" in settings_file:
             raise UploadError(f"Settings file {settings_file!r} is not among the files sent.")
@@ -95,7 +101,7 @@ class KeptUpload:
 
 
 class Uploads:
-    """The folder of uploaded productions. Calls must not overlap.
+    """The folder of uploaded productions. Calls must not overlap, but for the check of `take`.
 
     Parameters
     ----------
@@ -114,8 +120,16 @@ class Uploads:
         """Give the folder to import an upload from."""
         return self.folder / kept.digest
 
-    def take(self, upload: Upload) -> KeptUpload:
+    def take(
+        self, upload: Upload, *, alone: AbstractContextManager[Any] | None = None
+    ) -> KeptUpload:
         """Check an upload, keep it, and let it run from the next start on.
+
+        Parameters
+        ----------
+        upload : Upload
+        alone : context manager, optional
+            Entered once the upload is checked, which takes long, to keep it.
 
         Raises
         ------
@@ -126,19 +140,17 @@ class Uploads:
         kept = KeptUpload(upload.digest, upload.settings_file.removesuffix(".py"))
         draft = self.folder / f".{kept.digest}-{secrets.token_hex(4)}"
         try:
-            for name, text in files.items():
-                path = draft / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+            _write_files(draft, files)
             findings = self._check(draft, kept.module, upload.strict)
             if findings:
                 lines = "".join(f"\n  - {finding}" for finding in findings)
                 raise UploadError(f"The uploaded production cannot run here:{lines}")
-            if not self.folder_of(kept).is_dir():
-                draft.rename(self.folder_of(kept))
+            with alone or nullcontext():
+                if not self.folder_of(kept).is_dir():
+                    draft.rename(self.folder_of(kept))
+                self._write("next", kept)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        self._write("next", kept)
         return kept
 
     @property
@@ -189,9 +201,57 @@ def _checked_name(name: str) -> str:
     return name
 
 
+def _checked_text(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UploadError(
+            f"File {name!r} is no text: character {error.start + 1} is half of a surrogate pair."
+        ) from error
+    return text
+
+
+def _check_folders(files: Mapping[str, str]) -> None:
+    """Refuse a name that is a file and a folder, whatever the case of its letters."""
+    folded = {name.casefold() for name in files}
+    for name in files:
+        for parent in PurePosixPath(name.casefold()).parents:
+            if str(parent) in folded:
+                raise UploadError(f"File {name!r} lies in a folder that was sent as a file.")
+
+
+def _write_files(folder: Path, files: Mapping[str, str]) -> None:
+    try:
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UploadError(
+            f"The upload cannot be written below {folder.parent} "
+            f"({error.strerror or type(error).__name__}). See whether the disk is full, "
+            "then send it again."
+        ) from error
+
+
+def _check_settings_name(upload: Upload, path: list[str]) -> None:
+    """Refuse a settings module that this Python has as something else: it would hide that."""
+    module = upload.settings_file.removesuffix(".py")
+    spec = PathFinder.find_spec(module, path)
+    if spec is None and module not in sys.stdlib_module_names:
+        return
+    installed = None if spec is None else _installed_text(spec, upload.settings_file)
+    if installed is None or not _HAS_PRODUCTIONS.search(installed):
+        raise UploadError(
+            f"The settings file {upload.settings_file!r} has the name of a module that this "
+            "host's Python has already. Rename it."
+        )
+
+
 def _new_files(upload: Upload, folder: Path) -> dict[str, str]:
     """Leave out ObjectScript and what this Python has already; refuse what differs from that."""
     path = [entry for entry in sys.path if not Path(entry).resolve().is_relative_to(folder)]
+    _check_settings_name(upload, path)
     installed: dict[str, ModuleSpec | None] = {}
     new, differing = {}, []
     for name, text in upload.files.items():
