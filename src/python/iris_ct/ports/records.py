@@ -145,6 +145,13 @@ class ModelStore(Protocol):
         """Move the alias ``champion`` in one step; once per decision."""
         ...
 
+    def appointments(self) -> int:
+        """Give a number that changes with each appointment of a process of this home.
+
+        It costs microseconds, and need not know of appointments by processes of another home.
+        """
+        ...
+
     def unregistered(self) -> list[ModelVersion]:
         """List versions that MLflow does not know yet, oldest first."""
         ...

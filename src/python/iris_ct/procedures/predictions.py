@@ -25,9 +25,13 @@ def predict_row(parts: Parts, model: str, row: str, *, request_id: str = "") -> 
         Names the request in the prediction log; made up if empty. Said twice, it is logged once;
         see `flow.predict_row`.
     """
-    _known(parts, model)
+    champion = parts.champions.serving(model)
+    if champion is None:
+        # An unknown model is told as such; a known one has no champion yet.
+        specification(parts, model)
+        champion = parts.champions.require(model)
     return predict_one(
-        parts.champions.require(model),
+        champion,
         row,
         request_id=request_id,
         store=parts.store,
@@ -105,12 +109,6 @@ def served_at(parts: Parts, model: str, at: str) -> Answer:
         "actor": served.actor if served else None,
         "decision": served.decision_id if served else None,
     }
-
-
-def _known(parts: Parts, model: str) -> None:
-    """Let an unknown model be told as such; a known one needs no look at its file."""
-    if parts.store.models.champion(model) is None:
-        specification(parts, model)
 
 
 def _moment(at: str) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ class SqlModels:
     def __init__(self, database: Database, files: FactFiles) -> None:
         self._database = database
         self._artifacts = Artifacts(files)
+        # Grows by a byte with each appointment: its size tells processes of one home that who
+        # serves may have changed, without asking the database.
+        self._appointments = files.home / "serving" / "appointments"
 
     def save_files(self, model: str, files: Mapping[str, bytes]) -> tuple[str, str]:
         """Keep an artefact's files by content; give its directory (relative) and its digest."""
@@ -114,7 +118,22 @@ class SqlModels:
                 actor=actor,
             )
             connection.execute(sa.insert(_C).values(**vars(champion)))
+            self._database.when_done(committed=self._mark_appointment)
             return champion
+
+    def appointments(self) -> int:
+        """Give a number that changes with each appointment of a process of this home."""
+        try:
+            return self._appointments.stat().st_size
+        except OSError:
+            return 0
+
+    def _mark_appointment(self) -> None:
+        # Who cannot write or read it asks the database now and then all the same.
+        with suppress(OSError):
+            self._appointments.parent.mkdir(parents=True, exist_ok=True)
+            with self._appointments.open("ab") as file:
+                file.write(b".")
 
     def unregistered(self) -> list[ModelVersion]:
         """List versions that MLflow does not know yet, oldest first."""
