@@ -167,7 +167,11 @@ class WorkerApp:
                     "The feedback has a truth and does not say of which answer: expected its "
                     "puid in response.meta.puid.",
                 )
-            values = seldon_feedback.truth_values(feedback.truth, self._target)
+            values = seldon_feedback.truth_values(
+                feedback.truth,
+                self._target,
+                are_numbers=not self._scorer.signature.classes,
+            )
             truth = Truth(puid, call.service, self._model, self._now_us(), values)
         metrics: list[dict[str, object]] = [{"type": "COUNTER", "key": "feedback", "value": 1}]
         if feedback.reward is not None:

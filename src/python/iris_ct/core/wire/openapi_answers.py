@@ -26,13 +26,17 @@ SCHEMAS: Final[Schema] = {
             "tags": {"type": ["object", "null"]},
             "routing": {
                 "type": ["object", "null"],
-                "additionalProperties": {"type": "integer", "minimum": -1, "maximum": 2**31 - 1},
+                "additionalProperties": {
+                    "type": "integer",
+                    "minimum": -(2**31),
+                    "maximum": 2**31 - 1,
+                },
             },
             "requestPath": {
                 "type": ["object", "null"],
                 "additionalProperties": {"type": "string"},
             },
-            "metrics": {"type": ["array", "null"], "items": {"type": "object"}},
+            "metrics": {},
         },
     },
     "SeldonAnswer": {

@@ -10,38 +10,82 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import sys
+from collections.abc import Callable
 from typing import Any, Final
 
+from iris_ct.core.dataset.spelling import FALSE, MISSING, TRUE
 from iris_ct.core.scoring.signature import Column, Signature
 from iris_ct.core.wire.exchange import MAX_ID_LENGTH
 from iris_ct.core.wire.open_inference_outputs import DATATYPES, OUTPUTS
 
 Schema = dict[str, Any]
 
-# Numbers beyond these are no numbers of a measurement, and sums of squares of them overflow.
-_LARGE: Final = 1e150
+_LARGEST: Final = sys.float_info.max
+_NUMBER: Final[Schema] = {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST}
 _NULL: Final[Schema] = {"type": "null"}
 _OPTIONAL_OBJECT: Final[Schema] = {"type": ["object", "null"]}
-# Spelled with an offset, so that no time zone matters.
-_TIME: Final = r"^20[0-9]{2}-0[1-9]-[012][1-8]T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z$"
+_META: Final[Schema] = {"anyOf": [{"$ref": "#/components/schemas/SeldonMeta"}, _NULL]}
+_NUMBER_TEXT: Final = r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$"
+_TIME: Final = (
+    r"^(19[89][0-9]|20[0-2][0-9])-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+    r"([ T]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?$"
+)
 _EXAMPLE_TIME: Final = "2026-05-01T12:00:00Z"
 
 
 def cell(column: Column) -> Schema:
-    """Describe a cell of a column."""
-    kind: Schema
+    """Describe a cell of a column where JSON says nothing of its type."""
+    forms = [_spelled(column), *_OTHER_SPELLINGS[column.kind](column)]
+    if column.nullable:
+        forms += [_NULL, {"enum": list(MISSING)}]
+    return {"anyOf": forms}
+
+
+def typed_cell(column: Column) -> Schema:
+    """Describe a cell of a column where its datatype is given with it."""
+    if not column.nullable:
+        return _spelled(column)
+    texts = [{"enum": list(MISSING)}] if DATATYPES[column.kind] == "BYTES" else []
+    return {"anyOf": [_spelled(column), _NULL, *texts]}
+
+
+def _spelled(column: Column) -> Schema:
+    """Describe a value of a column in its own type."""
     if column.kind == "numeric":
-        low = -_LARGE if column.minimum is None else column.minimum
-        high = _LARGE if column.maximum is None else column.maximum
-        kind = {"type": "number", "minimum": low, "maximum": high}
-    elif column.kind == "boolean":
-        kind = {"type": "boolean"}
-    elif column.kind == "datetime":
-        kind = {"type": "string", "pattern": _TIME}
-    else:
-        known = column.categories if column.allowed is None else column.allowed
-        kind = {"type": "string", "enum": list(known)} if known else {"type": "string"}
-    return {"anyOf": [kind, _NULL]} if column.nullable else kind
+        low = -_LARGEST if column.minimum is None else column.minimum
+        high = _LARGEST if column.maximum is None else column.maximum
+        return {"type": "number", "minimum": low, "maximum": high}
+    if column.kind == "boolean":
+        return {"type": "boolean"}
+    if column.kind == "datetime":
+        return {"type": "string", "pattern": _TIME}
+    if column.allowed is not None:
+        return {"enum": list(column.allowed)}
+    return {"type": "string", "not": {"enum": list(MISSING)}}
+
+
+def _other_numbers(column: Column) -> list[Schema]:
+    if column.minimum is None and column.maximum is None:
+        return [{"type": "boolean"}, {"type": "string", "pattern": _NUMBER_TEXT}]
+    low = -_LARGEST if column.minimum is None else column.minimum
+    high = _LARGEST if column.maximum is None else column.maximum
+    return [{"enum": [spelling, text]} for spelling, text in _BITS if low <= spelling <= high]
+
+
+def _other_categories(column: Column) -> list[Schema]:
+    return [] if column.allowed is not None else [_NUMBER, {"type": "boolean"}]
+
+
+# A bool is a number to those who write it so.
+_BITS: Final = ((False, "0"), (True, "1"))
+_TRUTHS: Final = (0, 1, *TRUE, *FALSE, *map(str.upper, (*TRUE[:-1], *FALSE[:-1])), "True", "False")
+_OTHER_SPELLINGS: Final[dict[str, Callable[[Column], list[Schema]]]] = {
+    "numeric": _other_numbers,
+    "boolean": lambda _: [{"enum": list(_TRUTHS)}],
+    "datetime": lambda _: [],
+    "categorical": _other_categories,
+}
 
 
 def example_cell(column: Column) -> Any:
@@ -71,18 +115,18 @@ def _rows(signature: Signature) -> Schema:
 
 
 def _record(signature: Signature) -> Schema:
-    required = [column.name for column in signature.columns if not column.nullable]
     return {
         "type": "object",
         "properties": {column.name: cell(column) for column in signature.columns},
+        "required": [column.name for column in signature.columns if not column.nullable],
         # An object without a value is no row.
-        "required": required or [signature.names[0]],
+        "minProperties": 1,
         "additionalProperties": False,
     }
 
 
-def _names(signature: Signature) -> Schema:
-    return {"enum": [list(signature.names)]}
+def _names(signature: Signature, *others: Any) -> Schema:
+    return {"enum": [list(signature.names), None, *others]}
 
 
 def _object(required: str, properties: Schema, *, is_closed: bool = False) -> Schema:
@@ -111,15 +155,14 @@ def seldon(signature: Signature) -> Schema:
     data = [
         _object(
             "ndarray",
-            {"names": _names(signature), "ndarray": _rows(signature)},
+            {"names": _names(signature, []), "ndarray": _rows(signature)},
             is_closed=True,
         )
     ]
     if _is_numeric(signature):
         width = len(signature.columns)
-        number = {"type": "number", "minimum": -_LARGE, "maximum": _LARGE}
         limited = any(c.minimum is not None or c.maximum is not None for c in signature.columns)
-        values: Schema = {"type": "array", "minItems": width, "maxItems": width, "items": number}
+        values: Schema = {"type": "array", "minItems": width, "maxItems": width, "items": _NUMBER}
         if limited:
             values = {"enum": [example_row(signature)]}
         tensor = {
@@ -129,7 +172,7 @@ def seldon(signature: Signature) -> Schema:
             "additionalProperties": False,
         }
         data.append(
-            _object("tensor", {"names": _names(signature), "tensor": tensor}, is_closed=True)
+            _object("tensor", {"names": _names(signature, []), "tensor": tensor}, is_closed=True)
         )
     payloads: Schema = {
         "data": {"anyOf": data},
@@ -142,10 +185,9 @@ def seldon(signature: Signature) -> Schema:
         "strData": {"enum": [text]},
         "binData": {"enum": [base64.b64encode(text.encode()).decode()]},
     }
-    meta = {"$ref": "#/components/schemas/SeldonMeta"}
     return {
         "anyOf": [
-            _object(name, {"meta": meta, name: schema}, is_closed=True)
+            _object(name, {"meta": _META, name: schema}, is_closed=True)
             for name, schema in payloads.items()
         ]
     }
@@ -161,7 +203,12 @@ def open_inference(signature: Signature) -> Schema:
                 "name": {"enum": [column.name]},
                 "shape": {"enum": [[1], [1, 1]]},
                 "datatype": {"enum": [DATATYPES[column.kind]]},
-                "data": {"type": "array", "minItems": 1, "maxItems": 1, "items": cell(column)},
+                "data": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 1,
+                    "items": typed_cell(column),
+                },
             },
         }
         for column in signature.columns
@@ -199,10 +246,11 @@ def mlflow(signature: Signature) -> Schema:
     """Describe a scoring request."""
     params = {"params": _OPTIONAL_OBJECT}
     records = {"type": "array", "minItems": 1, "items": _record(signature)}
+    numbered = list(range(len(signature.columns)))
     split = {
         "type": "object",
-        "required": ["columns", "data"],
-        "properties": {"columns": _names(signature), "data": _rows(signature)},
+        "required": ["data"],
+        "properties": {"columns": _names(signature, numbered), "data": _rows(signature)},
     }
     forms: Schema = {
         "dataframe_split": split,
@@ -215,7 +263,7 @@ def mlflow(signature: Signature) -> Schema:
 
 def feedback(signature: Signature) -> Schema:
     """Describe feedback: a reward, or what was true for the rows of an answer."""
-    true: Schema = {"type": "number", "minimum": -_LARGE, "maximum": _LARGE}
+    true: Schema = _NUMBER
     if signature.classes:
         true = {"type": "string", "enum": list(signature.classes)}
     truth = _object(
@@ -237,21 +285,34 @@ def feedback(signature: Signature) -> Schema:
         },
         is_closed=True,
     )
-    response = {
+    named = {
         "type": "object",
-        "required": ["meta"],
-        "properties": {"meta": {"$ref": "#/components/schemas/SeldonMeta"}},
+        "required": ["puid"],
+        "properties": {"puid": {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH}},
+        "additionalProperties": False,
     }
+    request = seldon(signature)
     return {
-        "type": "object",
-        "required": ["response"],
-        "properties": {
-            "request": seldon(signature),
-            "response": response,
-            "reward": {"type": "number", "minimum": -_LARGE, "maximum": _LARGE},
-            "truth": truth,
-        },
-        "anyOf": [{"required": ["reward"]}, {"required": ["truth"]}],
+        "anyOf": [
+            {
+                "type": "object",
+                "required": ["reward"],
+                "properties": {
+                    "request": request,
+                    "response": _object("meta", {"meta": _META}),
+                    "reward": _NUMBER,
+                },
+            },
+            {
+                "type": "object",
+                "required": ["response", "truth"],
+                "properties": {
+                    "request": request,
+                    "response": _object("meta", {"meta": named}),
+                    "truth": truth,
+                },
+            },
+        ]
     }
 
 

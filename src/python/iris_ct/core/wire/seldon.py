@@ -26,7 +26,7 @@ from iris_ct.core.wire.exchange import MAX_ID_LENGTH, Contributions, Reply, Serv
 from iris_ct.core.wire.json_text import Cell, decode_json
 from iris_ct.core.wire.refusal import WireError
 from iris_ct.core.wire.seldon_form import message_of
-from iris_ct.core.wire.seldon_payload import SeldonAsked, payload
+from iris_ct.core.wire.seldon_payload import SeldonAsked, payload, whole_routing
 from iris_ct.core.wire.table import (
     check_names_fit,
     check_rows,
@@ -48,7 +48,7 @@ R = TypeVar("R")
 class _Meta(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     puid: str | None = None
     tags: dict[str, Any] | None = None
-    routing: dict[str, int] | None = None
+    routing: dict[str, float] | None = None
     request_path: dict[str, str] | None = None
     # A request has none of its own to say.
     metrics: Any = None
@@ -236,7 +236,7 @@ def _carry(meta: _Meta, asked: SeldonAsked) -> None:
     if meta.tags:
         asked.explain = meta.tags.pop("explain", False) is True
         asked.tags = meta.tags
-    asked.routing = meta.routing or {}
+    asked.routing = whole_routing(meta.routing)
     asked.request_path = meta.request_path or {}
 
 

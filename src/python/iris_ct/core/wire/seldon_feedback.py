@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from iris_ct.core.wire.exchange import MAX_ID_LENGTH
 from iris_ct.core.wire.json_text import Cell, decode_json
 from iris_ct.core.wire.refusal import WireError
 from iris_ct.core.wire.seldon_form import message_of
-from iris_ct.core.wire.seldon_payload import SeldonAsked
+from iris_ct.core.wire.seldon_payload import SeldonAsked, whole_routing
 
 _ABSENT = msgspec.Raw(b"null")
 
@@ -51,7 +52,7 @@ class _Parts(msgspec.Struct):
 
 class _Meta(msgspec.Struct):
     puid: str | None = None
-    routing: dict[str, int] | None = None
+    routing: dict[str, float] | None = None
 
 
 class _Message(msgspec.Struct, rename="camel"):
@@ -102,7 +103,7 @@ def decode(body: bytes, content_type: str = "application/json") -> Feedback:
         )
     return Feedback(
         puid=puid,
-        routing=meta.routing or {},
+        routing=whole_routing(meta.routing),
         request=None if request.is_bare else seldon.decode(bytes(parts.request)),
         reward=parts.reward,
         truth=None if truth.is_bare else seldon.decode(bytes(parts.truth)),
@@ -113,7 +114,7 @@ def _head(part: msgspec.Raw, name: str) -> _Message:
     return decode_json(_MESSAGE, part, f"The {name} of the feedback") or _Message()
 
 
-def truth_values(truth: SeldonAsked, target: str) -> list[Cell]:
+def truth_values(truth: SeldonAsked, target: str, *, are_numbers: bool = False) -> list[Cell]:
     """Give the true value of each row.
 
     Parameters
@@ -122,11 +123,13 @@ def truth_values(truth: SeldonAsked, target: str) -> list[Cell]:
         Of `Feedback`: one column, or several with one that has the target's name.
     target : str
         Name of what the model predicts.
+    are_numbers : bool
+        Whether it is a number, as of a regression; texts of numbers are taken too.
 
     Raises
     ------
     WireError
-        400 if the column cannot be told.
+        400 if the column cannot be told, or a value is none where numbers are needed.
     """
     inputs = truth.inputs
     rows = inputs.rows if inputs.matrix is None else _cells(inputs.matrix)
@@ -141,7 +144,19 @@ def truth_values(truth: SeldonAsked, target: str) -> list[Cell]:
         raise WireError(
             400, f"The truth has {width} values a row, expected 1, or one under the target's name."
         )
-    return [row[place] for row in rows]
+    values = [row[place] for row in rows]
+    if are_numbers:
+        for number, value in enumerate(values, 1):
+            if not _is_number(value):
+                raise WireError(400, f"The truth of row {number} is not a number.")
+    return values
+
+
+def _is_number(value: Cell) -> bool:
+    try:
+        return not isinstance(value, bool) and value is not None and isfinite(float(value))
+    except (ValueError, OverflowError):
+        return False
 
 
 def _cells(matrix: np.ndarray[Any, np.dtype[np.float64]]) -> list[list[Cell]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from iris_ct.core.scoring.inputs import Outputs
 from iris_ct.core.wire.exchange import Asked
+from iris_ct.core.wire.refusal import WireError
 from iris_ct.core.wire.tftensor import write_tftensor
+
+_LARGEST_ROUTE = 2**31 - 1
 
 
 class SeldonAsked(Asked, kw_only=True):
@@ -36,6 +39,21 @@ class SeldonAsked(Asked, kw_only=True):
     tags: dict[str, Any] = msgspec.field(default_factory=dict)
     routing: dict[str, int] = msgspec.field(default_factory=dict)
     request_path: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+def whole_routing(routing: Mapping[str, float] | None) -> dict[str, int]:
+    """Read which branches were taken; whole numbers may be written as 1.0.
+
+    Raises
+    ------
+    WireError
+        400 if one is no number of 32 bits.
+    """
+    if not routing:
+        return {}
+    if any(number != int(number) or abs(number) > _LARGEST_ROUTE for number in routing.values()):
+        raise WireError(400, "A number in meta.routing is no whole number of 32 bits.")
+    return {name: int(number) for name, number in routing.items()}
 
 
 def payload(asked: SeldonAsked, outputs: Outputs, target: str) -> tuple[str, Any]:
