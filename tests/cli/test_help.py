@@ -37,6 +37,7 @@ HEAVY = [
 ISSUE_VERBS = [
     "init",
     "up",
+    "serve",
     "down",
     "ingest",
     "labels",
@@ -52,6 +53,7 @@ ISSUE_VERBS = [
     "trace",
     "log",
     "purge",
+    "token",
     "doctor",
     "demo",
 ]

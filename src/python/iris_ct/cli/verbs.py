@@ -44,7 +44,13 @@ VERBS: tuple[Verb, ...] = (
         "up",
         f"{_HERE}.production:up",
         "Run the production in the foreground until it is stopped.",
-        ("ct up", "ct up --processes"),
+        ("ct up", "ct up --serve 8080"),
+    ),
+    Verb(
+        "serve",
+        f"{_HERE}.serve:serve",
+        "Answer predictions over HTTP until it is stopped.",
+        ("ct serve", "ct serve --port 0 --workers 2"),
     ),
     Verb("down", f"{_HERE}.production:down", "Stop the running production.", ("ct down",)),
     Verb(
@@ -168,6 +174,16 @@ VERBS: tuple[Verb, ...] = (
         f"{_HERE}.batches:purge",
         "List what is older than its retention; with --yes, remove it.",
         ("ct purge bikes --dry-run", "ct purge bikes --yes"),
+    ),
+    Verb(
+        "token",
+        f"{_HERE}.tokens:token",
+        "Create, list or delete tokens for the gateway of 'ct serve'.",
+        (
+            "ct token create ci --role reader --domain loans --expires 90d",
+            "ct token list",
+            "ct token delete ci",
+        ),
     ),
     Verb(
         "doctor",

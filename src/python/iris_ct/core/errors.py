@@ -21,6 +21,7 @@
         ModelVersionNotFoundError
       ServiceError                ask for another service or package, or as someone else
         UnknownServiceError       there is no such service, package or author
+        UnknownTokenError         there is no token of that name
         NameTakenError            there is one of that name already
         NotReadyError             a model is being packaged, could not be, or is in use
         NotInCatalogueError       a service names a model that is not there
@@ -115,6 +116,10 @@ class ServiceError(CTError):
 
 class UnknownServiceError(ServiceError):
     """There is no such service, package or author."""
+
+
+class UnknownTokenError(ServiceError):
+    """There is no token of that name."""
 
 
 class NameTakenError(ServiceError):

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import msgspec
 
-from iris_ct.core.errors import ConfigError
+from iris_ct.core.errors import ConfigError, NameTakenError, UnknownTokenError
 from iris_ct.serving.access.principal import EVERY_DOMAIN, RANKS, ROLES, Principal
 
 MARK = "ct_"
@@ -33,10 +33,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 # Bytes; more is no file of ours.
 _LONGEST = 16 << 20
-
-
-class UnknownTokenError(ConfigError):
-    """There is no token of that name."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +161,10 @@ def create_token(
 
     Raises
     ------
+    NameTakenError
+        If there is one of that name.
     ConfigError
-        If there is one of that name, or what is asked cannot be.
+        If what is asked cannot be.
     """
     token = MARK + secrets.token_urlsafe(_BYTES)
     kept = StaticToken(name, digest_of(token), role, domains, now, expires)
@@ -174,7 +172,7 @@ def create_token(
         raise ConfigError(f"Token {name}: it would have expired at {expires.isoformat()}.")
     with _changing(home) as tokens:
         if name in tokens:
-            raise ConfigError(
+            raise NameTakenError(
                 f"There is a token {name!r} already. Choose another name, or delete it first: "
                 f"ct token delete {name}"
             )
