@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,9 @@ from tests.contract.store.histories import (
 )
 
 from iris_ct.adapters.store import SqlStore
+from iris_ct.adapters.store.analyst import Analyst
 from iris_ct.adapters.store.budget import CHUNK_ROWS, chunk_rows
+from iris_ct.adapters.store.projections import SqlProjections
 from iris_ct.core.errors import SpecificationError
 from iris_ct.core.specification import Specification
 
@@ -449,3 +452,30 @@ def test_labels_of_another_kind_or_name_of_target_are_read_as_declared_now(
     add_rows(store, later, [row("b", 1, None)])
     store.projections.bring_up("bikes")
     assert shown(url)[1] == ("b", 1, None, 4.0)
+
+
+def test_labels_are_looked_up_once_for_an_arrival_that_lacks_some(
+    store: SqlStore, url: str
+) -> None:
+    """However many its chunks and the label files before it; not at all if nothing is lacking."""
+    asked: list[int] = []
+
+    class Counting(Analyst):
+        def shared(self, paths: Sequence[Path], arrival: Path) -> list[tuple[int, Any]]:
+            asked.append(len(paths))
+            return super().shared(paths, arrival)
+
+    files = store._files
+    analyst = Counting(files, memory_limit="256MB", threads=1)
+    projections = SqlProjections(store._database, files, store.specifications, analyst)
+    spec = projected(store)
+    for number in range(5):
+        add_labels(store, spec, [(f"k{number}", float(number))])
+    add_rows(store, spec, [row("known", 1, 1.0)])
+    n_rows = 2 * chunk_rows(is_iris=url.startswith("iris")) + 1
+    add_rows(store, spec, [row(f"k{number}", number, None) for number in range(n_rows)])
+    projections.bring_up("bikes")
+    assert asked == [5]
+    assert rows(url, "SELECT count(*), sum(y) FROM ct_rows_bikes WHERE row_key <> 'known'") == [
+        (n_rows, 10.0)
+    ]

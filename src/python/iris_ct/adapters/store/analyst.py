@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +87,38 @@ class Analyst:
                 ),
             )
         return asked.is_in([key for (key,) in found]).fill_null(value=False)
+
+    def shared(self, paths: Sequence[Path], arrival: Path) -> list[tuple[int, Any]]:
+        """Find the rows of the files whose keys an arrival has: one query, however many files.
+
+        Returns
+        -------
+        list of (int, ndarray)
+            Place of the file in ``paths``, ascending, and the places of its rows, ascending int64;
+            only of files that have any.
+        """
+        import numpy as np
+
+        if not paths:
+            return []
+        with self.session() as session:
+            found = run(
+                session,
+                sql(
+                    "SELECT CAST(file_index AS BIGINT), file_row_number "
+                    "FROM read_parquet(?, hive_partitioning = false, file_row_number = true) "
+                    "AS label SEMI JOIN "
+                    "(SELECT {key} FROM read_parquet(?, hive_partitioning = false)) AS arrival "
+                    "ON label.{key} = arrival.{key} ORDER BY 1, 2",
+                    [str(path) for path in paths],
+                    str(arrival),
+                    key=KEY,
+                ),
+            )
+        return [
+            (file, np.array([place for _, place in rows], dtype=np.int64))
+            for file, rows in groupby(found, key=itemgetter(0))
+        ]
 
 
 def run(session: duckdb.DuckDBPyConnection, statement: Sql) -> list[tuple[Any, ...]]:

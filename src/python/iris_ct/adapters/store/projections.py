@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iris_ct.adapters.store.analyst import Analyst
 from iris_ct.adapters.store.budget import Budget
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.files import FactFiles
@@ -14,11 +15,15 @@ class SqlProjections:
     """`ports.Projections` on a `Database` and `FactFiles`."""
 
     def __init__(
-        self, database: Database, files: FactFiles, specifications: SqlSpecifications
+        self,
+        database: Database,
+        files: FactFiles,
+        specifications: SqlSpecifications,
+        analyst: Analyst,
     ) -> None:
         self._specifications = specifications
         self._predictions = PredictionRows(database, files)
-        self._rows = RowTables(database, files)
+        self._rows = RowTables(database, files, analyst)
 
     def behind(self) -> list[str]:
         """Name the models whose tables are not yet what files and specification say, sorted."""

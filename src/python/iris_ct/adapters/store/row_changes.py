@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from iris_ct.adapters.store import tables
-from iris_ct.adapters.store.budget import CHUNK_ROWS
+from iris_ct.adapters.store.analyst import Analyst
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.files import FactFiles
 from iris_ct.adapters.store.row_keys import shortened
@@ -36,12 +36,15 @@ class RowChanges:
         self,
         database: Database,
         files: FactFiles,
+        analyst: Analyst,
         specification: Specification,
         table: sa.Table,
         batch: Any,
     ) -> None:
         self._database = database
         self._files = files
+        self._analyst = analyst
+        self._early: pl.DataFrame | None = None
         self._specification = specification
         self._table = table
         self._batch = batch
@@ -133,24 +136,29 @@ class RowChanges:
         """Give rows without a target the one of the newest label file before them."""
         import polars as pl
 
-        lacking = rows.filter(pl.col(self._target).is_null()).select("row_key")
-        for path in self._earlier_labels() if lacking.height else ():
-            found = self._labels(path, lacking).rename({self._target: "l_truth"})
-            rows = rows.join(found, on="row_key", how="left", maintain_order="left")
-            truth = pl.coalesce(self._target, "l_truth").alias(self._target)
-            rows = rows.with_columns(truth).drop("l_truth")
-        return rows
+        if not rows[self._target].has_nulls():
+            return rows
+        if self._early is None:
+            self._early = self._early_labels().rename({self._target: "l_truth"})
+        joined = rows.join(self._early, on="row_key", how="left", maintain_order="left")
+        truth = pl.coalesce(self._target, "l_truth").alias(self._target)
+        return joined.with_columns(truth).drop("l_truth")
 
-    def _labels(self, path: Path, keys: pl.DataFrame) -> pl.DataFrame:
-        """Read from one file the labels of these keys, the last one of each."""
+    def _early_labels(self) -> pl.DataFrame:
+        """Give the newest truth of each key of the arrival that earlier label files have."""
         import polars as pl
 
-        from iris_ct.adapters.store.parquet import read_chunks
+        from iris_ct.adapters.store.parquet import read_places
 
+        paths = self._earlier_labels()
+        arrival = self._files.absolute(self._batch.path)
         parts = [
-            self._truths(chunk).join(keys, on="row_key", how="semi", maintain_order="left")
-            for chunk in read_chunks(path, chunk_rows=CHUNK_ROWS)
+            self._truths(read_places(paths[file], places))
+            for file, places in self._analyst.shared(paths, arrival)
         ]
+        if not parts:
+            kind = _polars(self._table.c[self._target].type)
+            return pl.DataFrame(schema={"row_key": pl.String, self._target: kind})
         return pl.concat(parts).unique("row_key", keep="last", maintain_order=True)
 
     def _truths(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -162,7 +170,7 @@ class RowChanges:
         return pl.DataFrame({"row_key": shortened(frame[KEY]), self._target: truth}).drop_nulls()
 
     def _earlier_labels(self) -> list[Path]:
-        """List the label files that arrived before, newest first."""
+        """List the label files that arrived before, oldest first."""
         wanted = (
             sa.select(_B.c.path)
             .where(
@@ -171,7 +179,7 @@ class RowChanges:
                 _B.c.seq < self._batch.seq,
                 _B.c.path != "",
             )
-            .order_by(_B.c.seq.desc())
+            .order_by(_B.c.seq)
         )
         with self._database.reading() as connection:
             return [self._files.absolute(path) for path in connection.scalars(wanted)]

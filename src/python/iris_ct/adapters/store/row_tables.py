@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Float, SmallInteger, String, Text
 
 from iris_ct.adapters.store import tables
+from iris_ct.adapters.store.analyst import Analyst
 from iris_ct.adapters.store.budget import Budget, chunk_rows
 from iris_ct.adapters.store.columns import learned_columns
 from iris_ct.adapters.store.engine import Database
@@ -55,7 +56,8 @@ class PurgedRows:
 class RowTables:
     """Keeps the tables of rows in step with the batches."""
 
-    def __init__(self, database: Database, files: FactFiles) -> None:
+    def __init__(self, database: Database, files: FactFiles, analyst: Analyst) -> None:
+        self._analyst = analyst
         self._database = database
         self._files = files
 
@@ -143,7 +145,9 @@ class RowTables:
         from iris_ct.adapters.store.parquet import read_chunks
 
         table = row_table(specification.name, place.layout)
-        changes = RowChanges(self._database, self._files, specification, table, batch)
+        changes = RowChanges(
+            self._database, self._files, self._analyst, specification, table, batch
+        )
         done = 0
         size = chunk_rows(is_iris=self._database.is_iris)
         for frame in read_chunks(self._files.absolute(batch.path), chunk_rows=size):

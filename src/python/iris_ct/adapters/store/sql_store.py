@@ -91,7 +91,7 @@ class SqlStore:
         self.predictions = SqlPredictions(database, files, self.batches, analyst)
         self.journal = FolderJournal(journal_dir(home))
         self.journal_writer = JournalWriter(journal_dir(home))
-        self.projections = SqlProjections(database, files, self.specifications)
+        self.projections = SqlProjections(database, files, self.specifications, analyst)
         self.summaries = SqlSummaries(database)
         self.sources = SqlSources(database)
         self.cycles = SqlCycles(database)
