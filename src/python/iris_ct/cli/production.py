@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from iris_ct.cli.options import HOME, OPTIONS, Home, Options
 from iris_ct.cli.progress import working
@@ -26,6 +26,7 @@ def up(
     processes: bool = False,
     no_replay: bool = False,
     api: str | None = None,
+    serve: Annotated[int | None, Parameter(validator=validators.Number(gte=0, lte=65535))] = None,
     home: Home = HOME,
 ) -> int:
     """Run the production in the foreground until it is stopped.
@@ -41,6 +42,8 @@ def up(
         Run an interrupted handler again from its start instead of replaying what it had sent.
     api
         Serve iop's REST interface on [HOST:]PORT; 0 takes a free port. Default CT_API_PORT.
+    serve
+        Answer predictions over HTTP on this port as 'ct serve' does. Default CT_SERVE_PORT.
     """
     home.choose()
     # The items read their settings themselves, in whatever process they run.
@@ -50,11 +53,13 @@ def up(
         os.environ["CT_REPLAY"] = "0"
     if api is not None:
         _choose_api(api)
+    from iris_ct.cli.beside import serving_beside
     from iris_ct.embedded import make_keeper, served
 
     parts = home.parts()
     keeper = make_keeper(parts)
-    with served(parts, keeper) as url:
+    port = parts.settings.serve_port if serve is None else serve
+    with serving_beside(port), served(parts, keeper) as url:
         keeper.start()
         try:
             _show_up(parts, url)

@@ -165,7 +165,7 @@ class ControlLine:
                 if name not in _HOP
             ],
             await request.body(),
-            (who.name, who.role, list(who.domains)) if who is not None else None,
+            (who.name, who.role, list(who.domains)),
         )
         try:
             await asyncio.wait_for(self._arrival.wait(), _ARRIVAL_S)

@@ -6,7 +6,6 @@ Everything else is in `pages` or, forwarded, in the control process.
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from iris_ct.core.wire.refusal import MLFLOW, OPEN_INFERENCE, SELDON, WireError, error_body
+from iris_ct.serving.access import LOCAL, Access, Principal, Refusal
 from iris_ct.serving.body import GoneError, Receive, Waiting, read_body
 from iris_ct.serving.control import ControlLine
 from iris_ct.serving.frames import FEEDBACK, Answer, Call
@@ -40,30 +40,6 @@ _NO_HEADERS: dict[str, str] = {}
 _RETRY = {429: b"1", 503: b"1"}
 
 
-class Principal(Protocol):
-    """Who asks, as the access part names them."""
-
-    name: str
-    role: str
-    domains: Sequence[str]
-
-
-class Refusal(Protocol):
-    """An answer of the access part to one who may not."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Access(Protocol):
-    """Decides who may ask what; gives a `Principal` or a `Refusal`, perhaps to be awaited."""
-
-    def check(self, headers: Headers, path: str) -> Any:
-        """Check one request."""
-        ...
-
-
 class Pages(Protocol):
     """Answers what is not a POST to a model."""
 
@@ -78,13 +54,18 @@ class Request:
     __slots__ = ("_receive", "gateway", "headers", "method", "path", "principal", "query", "scope")
 
     def __init__(
-        self, gateway: Gateway, scope: Mapping[str, Any], headers: Headers, receive: Receive
+        self,
+        gateway: Gateway,
+        scope: Mapping[str, Any],
+        headers: Headers,
+        receive: Receive,
+        principal: Principal = LOCAL,
     ) -> None:
         self.gateway, self.scope, self.headers, self._receive = gateway, scope, headers, receive
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: str = scope["query_string"].decode("latin-1")
-        self.principal: Principal | None = None
+        self.principal = principal
 
     async def body(self) -> bytes:
         """Read the body."""
@@ -113,7 +94,7 @@ class Gateway:
         metrics: Metrics,
         control: ControlLine,
         pages: Pages,
-        access: Access | None = None,
+        access: Access,
         clock: Callable[[], float],
     ) -> None:
         self.options, self.metrics, self.control = options, metrics, control
@@ -131,19 +112,19 @@ class Gateway:
         endpoint = self.table.endpoints.get(scope["path"])
         headers: Headers = dict(scope["headers"])
         try:
-            principal = None
-            if self.access is not None:
-                principal = self.access.check(headers, scope["path"])
-                if inspect.isawaitable(principal):
-                    principal = await principal
-                if hasattr(principal, "status"):
-                    await self._send_refusal(send, principal)
+            checked = self.access.check(scope, headers)
+            if isinstance(checked, Principal):
+                principal = checked
+            else:
+                decided = checked if isinstance(checked, Refusal) else await checked
+                if isinstance(decided, Refusal):
+                    await self._send_refusal(send, scope["path"], decided)
                     return
+                principal = decided
             if endpoint is not None and scope["method"] == "POST":
                 await self._ask(endpoint, scope, headers, principal, receive, send)
             else:
-                request = Request(self, scope, headers, receive)
-                request.principal = principal
+                request = Request(self, scope, headers, receive, principal)
                 await self._send(send, await self._answer(request))
         except WireError as error:
             protocol = protocol_of(scope["path"])
@@ -158,7 +139,7 @@ class Gateway:
         endpoint: Endpoint,
         scope: Mapping[str, Any],
         headers: Headers,
-        principal: Principal | None,
+        principal: Principal,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -176,7 +157,7 @@ class Gateway:
         query = scope["query_string"]
         asked = parse_qs(query.decode("latin-1")) if query else {}
         service = endpoint.service or self._named_service(asked, headers)
-        if principal is not None and not may_use(principal, service):
+        if not principal.may(service.domain):
             raise WireError(404, f"There is no service {service.name!r}.")
         key = headers.get(_KEY) or headers.get(_PUID, b"")
         branch = service.choose(key)
@@ -221,7 +202,7 @@ class Gateway:
             404 if there is none, or none in the domains of who asks.
         """
         service = self._named_service(parse_qs(request.query), request.headers)
-        if request.principal is not None and not may_use(request.principal, service):
+        if not request.principal.may(service.domain):
             raise WireError(404, f"There is no service {service.name!r}.")
         return service
 
@@ -308,23 +289,16 @@ class Gateway:
                 (name.encode("latin-1"), text.encode("latin-1"))
                 for name, text in answer.headers.items()
             ]
-        if answer.status in _RETRY:
+        if answer.status in _RETRY and "retry-after" not in answer.headers:
             headers.append((b"retry-after", _RETRY[answer.status]))
         if not counted:
             self.metrics.other(answer.status)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _send_refusal(self, send: Send, refusal: Refusal) -> None:
-        headers = dict(refusal.headers)
-        kinds = [headers.pop(name) for name in list(headers) if name.lower() == "content-type"]
-        kind = kinds[0] if kinds else "application/json"
-        await self._send(send, Answer(refusal.status, refusal.body, kind, headers=headers))
-
-
-def may_use(principal: Principal, service: Service) -> bool:
-    """Say whether a service is in the domains of who asks; no domain named means all."""
-    return not principal.domains or service.domain in principal.domains
+    async def _send_refusal(self, send: Send, path: str, refusal: Refusal) -> None:
+        told = refuse(protocol_of(path), refusal.status, refusal.text)
+        await self._send(send, msgspec.structs.replace(told, headers=refusal.headers))
 
 
 def is_yes(said: Sequence[str] | None) -> bool:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -125,16 +126,22 @@ _LOWEST: Mapping[str, float] = {
 }
 
 
+Options = TypeVar("Options")
+
+
 def read_options(
+    kind: type[Options],
     said: Mapping[str, object] | None = None,
     *,
     environ: Mapping[str, str] = os.environ,
     env_file: Path = Path(".env"),
-) -> GatewayOptions:
-    """Read the options.
+) -> Options:
+    """Read options.
 
     Parameters
     ----------
+    kind
+        A dataclass; its fields are variables ``CT_SERVE_*``, ``home`` is ``CT_HOME``.
     said : mapping, optional
         By field name, what the command line said; None values were not said.
     environ, env_file
@@ -147,23 +154,24 @@ def read_options(
     """
     variables = {**_read_env_file(env_file), **environ}
     options: dict[str, object] = {"home": variables.get("CT_HOME") or "dur"}
-    for field in fields(GatewayOptions):
-        text = variables.get(f"{PREFIX}{field.name.upper()}")
+    for name in kind.__dataclass_fields__:  # type: ignore[attr-defined]  # a dataclass has them
+        text = variables.get(f"{PREFIX}{name.upper()}")
         # A variable without a value, as compose files leave them, means the default.
-        if field.name != "home" and text:
-            options[field.name] = text
+        if name != "home" and text:
+            options[name] = text
     options |= {name: value for name, value in (said or {}).items() if value is not None}
     options["home"] = str(Path(str(options["home"])).expanduser().resolve())
     try:
-        read: GatewayOptions = msgspec.convert(
-            options, GatewayOptions, strict=False, dec_hook=lambda kind, value: kind(str(value))
-        )
+        return msgspec.convert(options, kind, strict=False, dec_hook=_from_text)
     except msgspec.ValidationError as error:
         name = (re.findall(r"\$\.(\w+)", str(error)) or ["?"])[0]
         raise ConfigError(
             f"{PREFIX}{name.upper()} = {options.get(name)!r}: {str(error).split(' - at')[0]}."
         ) from error
-    return read
+
+
+def _from_text(kind: type[Any], value: object) -> Any:
+    return kind(str(value))
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

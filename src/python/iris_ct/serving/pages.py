@@ -5,18 +5,22 @@ None of these may wait for the control process: they must answer while it is awa
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from iris_ct.core.wire.refusal import OPEN_INFERENCE, SELDON, WireError
 from iris_ct.serving.frames import OPEN_INFERENCE_METADATA, SELDON_METADATA, Answer, Call
-from iris_ct.serving.gateway import Gateway, Request, may_use, refuse
-from iris_ct.serving.openapi import openapi_of
+from iris_ct.serving.gateway import Gateway, Request, refuse
 from iris_ct.serving.pool import Failure
 from iris_ct.serving.table import Branch, Service
+
+if TYPE_CHECKING:
+    from iris_ct.core.scoring.signature import Signature
 
 _TEXT = "text/plain; charset=utf-8"
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
@@ -32,13 +36,6 @@ _PAGE_HEADERS = {
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
 }
-# Whoever watches this process may always ask whether it lives; nothing is said of models.
-PUBLIC = frozenset(
-    {
-        *("/ping", "/health", "/healthz", "/readyz", "/health/ping", "/health/status"),
-        *("/v2/health/live", "/v2/health/ready"),
-    }
-)
 _PREFIXES = ("/v2/", "/model-endpoints", "/api/v0.1/", "/api/v1.0/")
 
 Page = Callable[[Gateway, Request], Awaitable[Answer]]
@@ -49,8 +46,8 @@ class StandardPages:
 
     def __init__(self) -> None:
         self._pages: Mapping[str, Page] = {
-            "/ping": _fixed(b"\n", "application/json"),
-            "/health": _fixed(b"\n", "application/json"),
+            "/ping": _fixed(b"\n", _TEXT),
+            "/health": _fixed(b"\n", _TEXT),
             "/version": _mlflow_version,
             "/healthz": _fixed(b"ok\n", _TEXT),
             "/readyz": _readyz,
@@ -144,10 +141,7 @@ def _page_of_service(path: str) -> Page | None:
 
 def _find(gateway: Gateway, request: Request, name: str, version: str | None = None) -> Service:
     service = gateway.table.services.get(name)
-    seen = service is not None and (
-        request.principal is None or may_use(request.principal, service)
-    )
-    if service is None or not seen:
+    if service is None or not request.principal.may(service.domain):
         raise WireError(404, f"There is no service {name!r}.")
     if version is not None:
         part = service.of_version(version)
@@ -159,7 +153,7 @@ def _find(gateway: Gateway, request: Request, name: str, version: str | None = N
 
 def _visible(gateway: Gateway, request: Request) -> Iterator[Service]:
     for service in gateway.table.services.values():
-        if request.principal is None or may_use(request.principal, service):
+        if request.principal.may(service.domain):
             yield service
 
 
@@ -192,8 +186,32 @@ async def _metrics(gateway: Gateway, _request: Request) -> Answer:
 
 
 async def _openapi(gateway: Gateway, request: Request) -> Answer:
-    names = [service.name for service in _visible(gateway, request)]
-    return Answer(200, msgspec.json.encode(openapi_of(names)))
+    services = list(_visible(gateway, request))
+    home, needs_token = gateway.options.home, gateway.access.is_on
+    # Signatures are read from the bundles, and what makes schemas of them is loaded once.
+    body = await asyncio.to_thread(_describe, services, home, needs_token=needs_token)
+    return Answer(200, body)
+
+
+def _describe(services: Sequence[Service], home: Path, *, needs_token: bool) -> bytes:
+    from iris_ct.core.wire.openapi import Described, description
+
+    described = [
+        Described(service.name, tuple(service.versions()), _signature(service, home))
+        for service in services
+    ]
+    version = importlib.metadata.version("iris-ct")
+    return msgspec.json.encode(description(described, version=version, needs_token=needs_token))
+
+
+def _signature(service: Service, home: Path) -> Signature | None:
+    """Read what the first of a service's models takes; None of a foreign one."""
+    from iris_ct.core.scoring.signature import Signature
+
+    route = service.branches[0].route
+    if route.runtime != "native":
+        return None
+    return Signature.from_json((home / route.bundle / "signature.json").read_bytes())
 
 
 # The open inference protocol.

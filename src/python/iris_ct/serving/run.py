@@ -6,9 +6,9 @@ answer does not wait for what it does not need.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import signal
 import socket
@@ -19,15 +19,18 @@ import msgspec
 import uvloop
 
 from iris_ct.core.errors import ConfigError
+from iris_ct.serving.access import Access, AccessOptions, check_exposure
 from iris_ct.serving.backends import make_backend
 from iris_ct.serving.control import ControlLine
-from iris_ct.serving.gateway import Access, Gateway
+from iris_ct.serving.gateway import Gateway
 from iris_ct.serving.metrics import BOUNDS_S, Metrics
-from iris_ct.serving.options import GatewayOptions
+from iris_ct.serving.options import GatewayOptions, read_options
 from iris_ct.serving.pages import StandardPages
 from iris_ct.serving.routes import RouteTable, read_routes
 from iris_ct.serving.switch import Switch
 
+# Exit code when a setting must be mended first.
+MISUSED = 2
 # Seconds between two looks for calls that are late.
 _TICK_S = 0.05
 # Seconds between statistics, and looks at logs and at connections.
@@ -41,6 +44,7 @@ def serve(
     *,
     ready: Callable[[str], None],
     has_control: bool = True,
+    lifeline: int | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -52,6 +56,8 @@ def serve(
         Is told the address once requests are taken.
     has_control
         Whether the control process is started; without it the routes stay as the file says.
+    lifeline
+        File that ends with the process that this one is to end with.
 
     Raises
     ------
@@ -59,35 +65,14 @@ def serve(
         If it may not listen where it is told to, or something else does.
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    access = open_access(options)
-    if access is None and not is_loopback(options.host):
-        raise ConfigError(
-            f"CT_SERVE_HOST = {options.host}: who may ask is not configured, so only this machine "
-            "may, at 127.0.0.1. Configure access (docs/serving.md, Access), or listen there."
-        )
+    access = Access(read_options(AccessOptions, {"home": options.home}))
+    warning = check_exposure(options.host, access, has_tls=options.tls_cert is not None)
+    if warning is not None:
+        _log.warning("%s", warning)
     with _listening(options) as listener:
-        uvloop.run(_serve(options, listener, access, ready, has_control=has_control))
-
-
-def open_access(options: GatewayOptions) -> Access | None:
-    """Give what decides who may ask; None if it is not configured."""
-    return None
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether an address is reached from this machine only.
-
-    Examples
-    --------
-    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "box")]
-    [True, True, True, False, False]
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+        uvloop.run(
+            _serve(options, listener, access, ready, has_control=has_control, lifeline=lifeline)
+        )
 
 
 @contextlib.contextmanager
@@ -117,10 +102,11 @@ def address_of(options: GatewayOptions, listener: socket.socket) -> str:
 async def _serve(
     options: GatewayOptions,
     listener: socket.socket,
-    access: Access | None,
+    access: Access,
     ready: Callable[[str], None],
     *,
     has_control: bool,
+    lifeline: int | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     address = address_of(options, listener)
@@ -145,11 +131,14 @@ async def _serve(
     # The workers are on their way: let the loop start them, then load what they do not need.
     await asyncio.sleep(0)
     line.start()
+    access.start()
     from iris_ct.serving.server import make_server
 
     server = make_server(gateway, options, lambda: ready(address))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.handle_exit, number, None)
+    if lifeline is not None:
+        loop.add_reader(lifeline, server.handle_exit, signal.SIGTERM, None)
     looking = [
         loop.create_task(_tick(switch)),
         loop.create_task(_look(switch, line, server.close_late)),
@@ -157,10 +146,33 @@ async def _serve(
     try:
         await server.serve(sockets=[listener])
     finally:
-        await asyncio.gather(switch.end(), line.end())
+        await asyncio.gather(switch.end(), line.end(), access.close())
         for task in looking:
             task.cancel()
         await asyncio.gather(*looking, return_exceptions=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve beside the process that started this one, and end with it."""
+    parser = argparse.ArgumentParser(prog="iris_ct.serving.run")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--lifeline", type=int, required=True)
+    asked = parser.parse_args(arguments)
+    try:
+        serve(
+            read_options(GatewayOptions, {"port": asked.port}),
+            ready=lambda address: _say(f"Serving on {address}"),
+            lifeline=asked.lifeline,
+        )
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return MISUSED
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _last_routes(options: GatewayOptions) -> RouteTable:
@@ -196,3 +208,7 @@ async def _look(switch: Switch, line: ControlLine, close_late: Callable[[float],
         close_late(loop.time())
         stats = {"bounds_s": BOUNDS_S, "branches": switch.stats()}
         line.tell(msgspec.json.encode(stats))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
