@@ -44,16 +44,21 @@ def check_message_name(name: str, components: Iterable[type[Any]]) -> None:
 
 def _known_names(components: Iterable[type[Any]]) -> set[str]:
     homes = {kind.__module__ for component in components for kind in component.__mro__}
-    homes -= {home for home in homes if home.partition(".")[0] in {"builtins", "iop"}}
+    homes = {home for home in homes if not _is_base(home)}
     seen = [value for home in homes for value in vars(sys.modules[home]).values()]
     defining = {value.__module__ for value in seen if _is_message(value)}
     defining |= {value.__name__ for value in seen if isinstance(value, ModuleType)}
     return {
         f"{module}.{name}"
         for module in defining & set(sys.modules)
+        if not _is_base(module)
         for name, value in vars(sys.modules[module]).items()
         if _is_message(value) and (value.__module__, value.__name__) == (module, name)
     }
+
+
+def _is_base(module: str) -> bool:
+    return module.partition(".")[0] in {"builtins", "iop"}
 
 
 def _is_message(value: Any) -> bool:
