@@ -1,0 +1,668 @@
+"""A worker for models from elsewhere: a Seldon-style Python class or an MLflow pyfunc directory.
+
+Run as a file by the interpreter of the model's own virtual environment, so it imports nothing of
+this product and nothing but the standard library; NumPy, pandas and MLflow are used if they are
+there. Frames are those of ``frames.py`` with JSON payloads. Ends when its stream ends.
+
+The bundle is a folder with ``PACKAGE.json`` (SHA-256 of every file of ``source/``) and
+``source/``. Nothing of it is imported before every file was found to be what was packaged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import importlib
+import inspect
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HEADER = struct.Struct("<IIB")
+HELLO, CALL, ANSWER, DRAIN, JSON = 1, 2, 3, 7, 0x80
+SELDON, OPEN_INFERENCE, MLFLOW = "seldon", "open_inference", "mlflow"
+FEEDBACK, SELDON_METADATA = "seldon_feedback", "seldon_metadata"
+OPEN_INFERENCE_METADATA = "open_inference_metadata"
+OK, REFUSED = 0, 2
+_READ = 1 << 18
+
+PICKLES = (".pkl", ".pickle", ".cloudpickle", ".joblib", ".dill")
+# Words of an MLmodel file whose values are files that are unpickled.
+_UNPICKLED = re.compile(r"^\s*(pickled_model|python_model|cloudpickle_version)\s*:", re.MULTILINE)
+_METRICS = {"COUNTER", "GAUGE", "TIMER"}
+
+
+class RefusedError(Exception):
+    """The bundle cannot be served; says what to do."""
+
+
+class AskedError(Exception):
+    """A request that cannot be answered; its text names no value of a row."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Call(NamedTuple):
+    """What the gateway asks; see ``frames.Call``."""
+
+    protocol: str
+    path: str
+    body: bytes
+    content_type: str
+    puid: str
+    headers: dict[str, str]
+    shadow: bool
+    service: str
+    branch: str
+    image: str
+    explain: bool
+    log: bool
+    again: bool = False
+
+
+class Asked(NamedTuple):
+    """A request, read: what the model gets, and how the answer is to be encoded."""
+
+    features: Any
+    names: list[str]
+    encoding: str
+    meta: dict[str, Any]
+    message: dict[str, Any]
+
+
+class Model:
+    """What the two kinds of models have in common, for `Answers`."""
+
+    names_outputs: Sequence[str] = ()
+
+    def predict(self, asked: Asked) -> Any:
+        """Give predictions of the features."""
+        raise NotImplementedError
+
+    def tags(self) -> dict[str, Any]:
+        """Give tags for the answer's meta."""
+        return {}
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Give the model's own metrics."""
+        return []
+
+    def metadata(self) -> dict[str, Any]:
+        """Give what the model says of itself."""
+        return {}
+
+    def feedback(self, asked: Asked, reward: float, truth: Any) -> None:
+        """Take feedback."""
+
+
+class SeldonModel(Model):
+    """A class as Seldon's Python wrapper takes it."""
+
+    def __init__(self, user: Any) -> None:
+        self._user = user
+        if hasattr(user, "load"):
+            user.load()
+
+    def raw(self, message: dict[str, Any]) -> Any:
+        """Give the whole answer, if the class makes it itself; else None."""
+        make = getattr(self._user, "predict_raw", None)
+        return None if make is None else make(message)
+
+    def predict(self, asked: Asked) -> Any:
+        """Call ``predict``; a class without one transforms."""
+        user = self._user
+        for name in ("predict", "transform_input", "transform_output"):
+            method = getattr(user, name, None)
+            if method is not None:
+                return _called(method, asked.features, asked.names, meta=asked.meta)
+        raise AskedError("The model's class has neither predict nor predict_raw.", 501)
+
+    def class_names(self) -> list[str]:
+        """Name the columns of the predictions; empty if the class does not."""
+        said = getattr(self._user, "class_names", None)
+        return [str(name) for name in (said() if callable(said) else said or ())]
+
+    def tags(self) -> dict[str, Any]:
+        """Give the class' tags."""
+        made = getattr(self._user, "tags", None)
+        return dict(made()) if made is not None else {}
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Give the class' metrics, checked: a wrong one is left out and told in the log."""
+        made = getattr(self._user, "metrics", None)
+        return _checked_metrics(made()) if made is not None else []
+
+    def metadata(self) -> dict[str, Any]:
+        """Give what ``init_metadata`` says."""
+        made = getattr(self._user, "init_metadata", None)
+        return dict(made()) if made is not None else {}
+
+    def feedback(self, asked: Asked, reward: float, truth: Any) -> None:
+        """Hand feedback to ``send_feedback``, if there is one."""
+        taken = getattr(self._user, "send_feedback", None)
+        if taken is not None:
+            _called(taken, asked.features, asked.names, reward, truth, routing=None)
+
+
+class PyfuncModel(Model):
+    """An MLflow pyfunc model; it gets a DataFrame where columns have names."""
+
+    def __init__(self, source: Path) -> None:
+        self._model = importlib.import_module("mlflow.pyfunc").load_model(str(source))
+
+    def predict(self, asked: Asked) -> Any:
+        """Call the model."""
+        features = asked.features
+        if asked.names and not isinstance(features, (str, bytes, dict)):
+            pandas = importlib.import_module("pandas")
+            features = pandas.DataFrame(features, columns=asked.names).infer_objects()
+        return self._model.predict(features)
+
+
+def _called(method: Callable[..., Any], *said: Any, **optional: Any) -> Any:
+    """Call a method of the model's class with what its signature takes."""
+    parameters = inspect.signature(method).parameters.values()
+    kinds = [parameter.kind for parameter in parameters]
+    if inspect.Parameter.VAR_KEYWORD not in kinds:
+        known = {parameter.name for parameter in parameters}
+        optional = {name: value for name, value in optional.items() if name in known}
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+        takes = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        said = said[: sum(kind in takes for kind in kinds)]
+    return method(*said, **optional)
+
+
+def _checked_metrics(said: Any) -> list[dict[str, Any]]:
+    kept = []
+    for metric in said or ():
+        is_right = (
+            isinstance(metric, dict)
+            and metric.get("type") in _METRICS
+            and isinstance(metric.get("key"), str)
+            and isinstance(metric.get("value"), (int, float))
+        )
+        if is_right:
+            tags = {str(name): str(tag) for name, tag in (metric.get("tags") or {}).items()}
+            kept.append({**metric, "tags": tags} if tags else dict(metric))
+        else:
+            _log("metrics() gave one without type, key and numeric value; it was left out")
+    return kept
+
+
+# Reading requests.
+
+
+def read(call: Call) -> Asked:
+    """Read a request of any protocol."""
+    if call.protocol == SELDON:
+        return read_seldon(_object(call.body))
+    if call.protocol == OPEN_INFERENCE:
+        return _read_open_inference(_object(call.body))
+    return _read_mlflow(call)
+
+
+def read_seldon(message: dict[str, Any]) -> Asked:
+    """Read a Seldon message."""
+    meta = message.get("meta") or {}
+    found = [name for name in ("data", "jsonData", "strData", "binData") if name in message]
+    if len(found) != 1:
+        raise AskedError(
+            f"The message has {len(found)} of data, jsonData, strData, binData; expected one."
+        )
+    kind = found[0]
+    if kind == "binData":
+        try:
+            return Asked(base64.b64decode(message[kind], validate=True), [], kind, meta, message)
+        except ValueError as error:
+            raise AskedError("binData is no base64.") from error
+    if kind != "data":
+        return Asked(message[kind], [], kind, meta, message)
+    data = message["data"]
+    if not isinstance(data, dict):
+        raise AskedError("data must be an object with ndarray or tensor.")
+    names = [str(name) for name in data.get("names") or []]
+    if "tensor" in data:
+        return Asked(_tensor(data["tensor"]), names, "tensor", meta, message)
+    if "ndarray" not in data:
+        raise AskedError("data has neither ndarray nor tensor.")
+    return Asked(_array(data["ndarray"]), names, "ndarray", meta, message)
+
+
+def _tensor(said: Any) -> Any:
+    try:
+        values, shape = list(said["values"]), [int(size) for size in said["shape"]]
+        size = 1
+        for part in shape:
+            size *= part
+        if size != len(values):
+            raise AskedError(f"data.tensor has {len(values)} values, its shape says {size}.")
+        return _shaped(values, shape)
+    except (TypeError, KeyError, ValueError) as error:
+        raise AskedError("data.tensor must have shape and values.") from error
+
+
+def _read_open_inference(message: dict[str, Any]) -> Asked:
+    inputs = message.get("inputs")
+    if not isinstance(inputs, list) or not inputs:
+        raise AskedError("The request has no inputs.")
+    meta = {"puid": str(message.get("id") or "")}
+    columns = []
+    for place, tensor in enumerate(inputs):
+        try:
+            columns.append((str(tensor["name"]), list(tensor["shape"]), _flat(tensor["data"])))
+        except (TypeError, KeyError) as error:
+            raise AskedError(
+                f"inputs[{place}] must have name, shape and data; raw bytes are not taken by "
+                "models of other kinds."
+            ) from error
+    name, shape, values = columns[0]
+    if len(columns) == 1:
+        wide = len(shape) > 1 and shape[-1] > 1
+        return Asked(_shaped(values, shape), [] if wide else [name], OPEN_INFERENCE, meta, message)
+    n_rows = len(values)
+    if any(len(column) != n_rows for _, _, column in columns):
+        raise AskedError("The inputs have different numbers of rows.")
+    rows = [list(row) for row in zip(*(column for _, _, column in columns), strict=True)]
+    names = [column for column, _, _ in columns]
+    return Asked(_array(rows), names, OPEN_INFERENCE, meta, message)
+
+
+def _flat(values: Any) -> list[Any]:
+    if isinstance(values, list):
+        return [one for value in values for one in _flat(value)]
+    return [values]
+
+
+def _read_mlflow(call: Call) -> Asked:
+    if call.content_type.split(";")[0].strip() == "text/csv":
+        import csv
+        import io
+
+        head, *rows = list(csv.reader(io.StringIO(call.body.decode("utf-8")))) or [[]]
+        return Asked(_array([[_number(c) for c in row] for row in rows]), head, MLFLOW, {}, {})
+    message = _object(call.body)
+    kinds = ("dataframe_split", "dataframe_records", "instances", "inputs")
+    found = [kind for kind in kinds if kind in message]
+    if len(found) != 1:
+        raise AskedError(f"Expected exactly one of {', '.join(kinds)}; found {len(found)}.")
+    said = message[found[0]]
+    try:
+        if found[0] == "dataframe_split":
+            names = [str(name) for name in said.get("columns") or []]
+            return Asked(_array(said["data"]), names, MLFLOW, {}, message)
+        if found[0] == "dataframe_records" or (said and isinstance(said[0], dict)):
+            names = list(dict.fromkeys(name for record in said for name in record))
+            rows = [[record.get(name) for name in names] for record in said]
+            return Asked(_array(rows), names, MLFLOW, {}, message)
+        return Asked(_array(said), [], MLFLOW, {}, message)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise AskedError(f"{found[0]} has not the form that MLflow gives it.") from error
+
+
+def _number(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text or None
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise AskedError("The request is no JSON.") from error
+    if not isinstance(said, dict):
+        raise AskedError("The request must be a JSON object.")
+    return said
+
+
+def _numpy() -> Any:
+    try:
+        return importlib.import_module("numpy")
+    except ImportError:
+        return None
+
+
+def _array(rows: Any) -> Any:
+    numpy = _numpy()
+    if numpy is None:
+        return rows
+    try:
+        made = numpy.array(rows)
+    except ValueError:
+        return numpy.array(rows, dtype=object)
+    # Numbers beside texts would all become texts.
+    return numpy.array(rows, dtype=object) if made.dtype.kind in "US" else made
+
+
+def _shaped(values: list[Any], shape: list[int]) -> Any:
+    numpy = _numpy()
+    if numpy is not None:
+        return _array(values).reshape(shape)
+    if len(shape) < 2:
+        return values
+    width = shape[1]
+    return [values[start : start + width] for start in range(0, len(values), width)]
+
+
+# Writing answers.
+
+
+def plain(said: Any) -> Any:
+    """Give predictions as JSON can hold them."""
+    for name in ("to_dict", "tolist"):
+        if name == "to_dict" and hasattr(said, "columns") and hasattr(said, name):
+            return said.to_dict(orient="records")
+        if name == "tolist" and hasattr(said, name):
+            return said.tolist()
+    if isinstance(said, dict):
+        return {str(key): plain(value) for key, value in said.items()}
+    if isinstance(said, (list, tuple)):
+        return [plain(value) for value in said]
+    return said
+
+
+def n_rows_of(said: Any) -> int:
+    """Count the rows of predictions."""
+    return len(said) if isinstance(said, list) else 1
+
+
+class Answers:
+    """Answers calls with one model."""
+
+    def __init__(self, model: Model, *, shows_metrics: bool = True) -> None:
+        self._model = model
+        self._shows_metrics = shows_metrics
+
+    def answer(self, call: Call) -> list[Any]:
+        """Give the fields of ``frames.Answer``; no failure of the model ends the process."""
+        try:
+            return self._answer(call)
+        except AskedError as error:
+            return _refusal(call, error.status, str(error))
+        except Exception as error:  # noqa: BLE001 - no request may end the process
+            # What the error says may hold values of rows, and is left out.
+            _log(f"request {call.puid} of {call.service} failed: {type(error).__name__}")
+            traceback.print_tb(error.__traceback__)
+            text = f"The model failed ({type(error).__name__}); the service's log says where."
+            return _refusal(call, 500, text)
+
+    def _answer(self, call: Call) -> list[Any]:
+        if call.protocol == FEEDBACK:
+            return self._take_feedback(call)
+        if call.protocol in (SELDON_METADATA, OPEN_INFERENCE_METADATA):
+            name = call.service or call.image.partition(":")[0]
+            said = {"name": name, "versions": [call.image.partition(":")[2]], "inputs": []}
+            return _done({**said, "outputs": [], **self._model.metadata()}, 0)
+        asked = read(call)
+        if call.protocol == SELDON and isinstance(self._model, SeldonModel):
+            whole = self._model.raw(asked.message)
+            if whole is not None:
+                return _done(self._with_meta(plain(whole), call, asked), 1)
+        said = plain(self._model.predict(asked))
+        metrics = self._model.metrics()
+        if call.protocol == OPEN_INFERENCE:
+            return _done(_open_inference(call, asked, said), n_rows_of(said), metrics)
+        if call.protocol == MLFLOW:
+            return _done({"predictions": said}, n_rows_of(said), metrics)
+        body = self._with_meta(self._payload(asked, said), call, asked, metrics)
+        return _done(body, n_rows_of(said), metrics)
+
+    def _payload(self, asked: Asked, said: Any) -> dict[str, Any]:
+        """Give predictions in the request's encoding, or in the one that they need."""
+        if isinstance(said, bytes):
+            return {"binData": base64.b64encode(said).decode()}
+        if isinstance(said, str):
+            return {"strData": said}
+        if asked.encoding == "jsonData" or isinstance(said, dict):
+            return {"jsonData": said}
+        rows = said if isinstance(said, list) else [said]
+        wide = len(rows[0]) if rows and isinstance(rows[0], list) else None
+        names = self._model.class_names() if isinstance(self._model, SeldonModel) else []
+        names = names or [f"t:{place}" for place in range(wide or 0)]
+        if asked.encoding == "tensor":
+            shape = [len(rows), wide] if wide is not None else [len(rows)]
+            return {"data": {"names": names, "tensor": {"shape": shape, "values": _flat(rows)}}}
+        return {"data": {"names": names, "ndarray": rows}}
+
+    def _with_meta(
+        self,
+        body: Any,
+        call: Call,
+        asked: Asked,
+        metrics: list[dict[str, Any]] | None = None,
+    ) -> dict[str, Any]:
+        said = body if isinstance(body, dict) else {"jsonData": body}
+        own = said.get("meta") or {}
+        model = call.image.partition(":")[0] or call.service
+        number = ord(call.branch) - ord("a") if len(call.branch) == 1 else 0
+        meta = {
+            "puid": asked.meta.get("puid") or call.puid,
+            "tags": {
+                **(asked.meta.get("tags") or {}),
+                **(own.get("tags") or {}),
+                **self._model.tags(),
+            },
+            "routing": {**(asked.meta.get("routing") or {}), call.service: number},
+            "requestPath": {**(asked.meta.get("requestPath") or {}), model: call.image},
+            "metrics": (metrics or own.get("metrics") or []) if self._shows_metrics else [],
+        }
+        return {"meta": meta, **{name: part for name, part in said.items() if name != "meta"}}
+
+    def _take_feedback(self, call: Call) -> list[Any]:
+        message = _object(call.body)
+        request = message.get("request") or {}
+        truth = message.get("truth") or {}
+        nothing = Asked(None, [], "", {}, {})
+        features = read_seldon(request) if request else nothing
+        known = read_seldon(truth).features if truth else None
+        reward = message.get("reward")
+        self._model.feedback(features, 0.0 if reward is None else float(reward), known)
+        metrics: list[dict[str, Any]] = [{"type": "COUNTER", "key": "feedback", "value": 1}]
+        if reward is not None:
+            metrics.append({"type": "GAUGE", "key": "feedback_reward", "value": float(reward)})
+        meta = (message.get("response") or {}).get("meta") or {}
+        status = {"code": 200, "info": "", "reason": "", "status": "SUCCESS"}
+        return _done(
+            {"status": status, "meta": {"puid": meta.get("puid") or call.puid}}, 0, metrics
+        )
+
+
+def _open_inference(call: Call, asked: Asked, said: Any) -> dict[str, Any]:
+    rows = said if isinstance(said, list) else [said]
+    if rows and isinstance(rows[0], dict):
+        columns = {name: [row.get(name) for row in rows] for name in rows[0]}
+    else:
+        columns = {"prediction": rows}
+    outputs = []
+    for name, column in columns.items():
+        values = _flat(column)
+        shape = [len(rows), len(values) // len(rows)] if rows else [0, 1]
+        is_text = any(isinstance(value, str) for value in values)
+        kind = "BYTES" if is_text else "FP64"
+        outputs.append({"name": name, "shape": shape, "datatype": kind, "data": values})
+    return {
+        "model_name": call.service or call.image.partition(":")[0],
+        "model_version": call.image.partition(":")[2],
+        "id": asked.meta.get("puid") or call.puid,
+        "outputs": outputs,
+    }
+
+
+def _done(
+    body: Mapping[str, Any], n_rows: int, metrics: list[dict[str, Any]] | None = None
+) -> list[Any]:
+    text = json.dumps(body, allow_nan=False, default=str).encode()
+    return [200, text, "application/json", n_rows, {}, metrics or []]
+
+
+def _refusal(call: Call, status: int, text: str) -> list[Any]:
+    body: dict[str, Any] = {"error": text}
+    if call.protocol in (SELDON, FEEDBACK, SELDON_METADATA):
+        reason = "MICROSERVICE_BAD_DATA" if status < 500 else "MICROSERVICE_INTERNAL_ERROR"
+        body = {"status": {"code": status, "info": text, "reason": reason, "status": "FAILURE"}}
+    elif call.protocol == MLFLOW:
+        code = "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR"
+        body = {"error_code": code, "message": text}
+    return [status, json.dumps(body).encode(), "application/json", 0, {}, []]
+
+
+# The bundle.
+
+
+def check_bundle(bundle: Path) -> dict[str, Any]:
+    """Give what ``PACKAGE.json`` says, after every file was found to be as it says."""
+    try:
+        said: dict[str, Any] = json.loads((bundle / "PACKAGE.json").read_bytes())
+        files = dict(said["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RefusedError(f"{bundle} holds no packaged model: onboard it again.") from error
+    source = bundle / "source"
+    there = {}
+    for path in source.rglob("*"):
+        if path.is_symlink():
+            raise RefusedError(f"{path} is a link, which no package may hold.")
+        if path.is_file():
+            there[path.relative_to(source).as_posix()] = path
+    odd = sorted(set(files) ^ set(there))
+    odd += [name for name, path in there.items() if name in files and _sha(path) != files[name]]
+    if odd:
+        raise RefusedError(
+            f"{bundle} is not what was packaged: {', '.join(odd[:3])}. Onboard the model again."
+        )
+    return said
+
+
+def _sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pickles_of(source: Path) -> list[str]:
+    """Name what an MLflow model would unpickle."""
+    found = [
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*")
+        if path.suffix.lower() in PICKLES
+    ]
+    described = source / "MLmodel"
+    if described.is_file() and _UNPICKLED.search(described.read_text("utf-8", "replace")):
+        found.append("MLmodel")
+    return sorted(found)
+
+
+def load(bundle: Path, runtime: str, *, allow_pickle: bool) -> Model:
+    """Load the model of a bundle, after it was checked."""
+    said = check_bundle(bundle)
+    source = bundle / "source"
+    # No bytecode that lies beside the source is taken for it, and none is written there.
+    sys.dont_write_bytecode = True
+    sys.pycache_prefix = str(bundle / "no-bytecode")
+    sys.path.insert(0, str(source))
+    os.chdir(source)
+    if runtime == "pyfunc":
+        pickles = pickles_of(source)
+        if pickles and not allow_pickle:
+            raise RefusedError(
+                f"The model holds pickles ({', '.join(pickles[:3])}), which can do anything when "
+                "they are loaded. Save it in a form without, or allow it for this service: set "
+                "CT_SERVE_ALLOW_PICKLE=1 where 'ct serve' is started."
+            )
+        return PyfuncModel(source)
+    name = os.environ.get("MODEL_NAME") or str(said.get("model_name") or "")
+    module, _, inner = name.partition(".")
+    found = getattr(importlib.import_module(module), inner or module, None)
+    if found is None:
+        raise RefusedError(f"The module {module} has no class {inner or module}.")
+    return SeldonModel(found())
+
+
+# The stream.
+
+
+def frames(stream: socket.socket) -> Iterator[list[tuple[int, int, bytes]]]:
+    """Give the frames of one read after the other, until the stream ends."""
+    buffer = bytearray()
+    while True:
+        try:
+            data = stream.recv(_READ)
+        except ConnectionResetError:
+            return
+        if not data:
+            return
+        buffer += data
+        found, at = [], 0
+        while len(buffer) - at >= HEADER.size:
+            length, request_id, kind = HEADER.unpack_from(buffer, at)
+            end = at + HEADER.size + length
+            if end > len(buffer):
+                break
+            found.append((kind, request_id, bytes(buffer[at + HEADER.size : end])))
+            at = end
+        del buffer[:at]
+        if found:
+            yield found
+
+
+def framed(kind: int, request_id: int, fields: list[Any]) -> bytes:
+    """Make a frame; bytes become base64."""
+    plain_fields = [base64.b64encode(f).decode() if isinstance(f, bytes) else f for f in fields]
+    payload = json.dumps(plain_fields).encode()
+    return HEADER.pack(len(payload), request_id, kind | JSON) + payload
+
+
+def call_of(payload: bytes) -> Call:
+    """Read a call; fields that a later release adds are passed over."""
+    fields = json.loads(payload)
+    fields[2] = base64.b64decode(fields[2])
+    return Call(*fields[: len(Call._fields)])
+
+
+def serve(stream: socket.socket, answers: Answers) -> None:
+    """Answer calls in their order until the stream ends or is drained."""
+    stream.sendall(framed(HELLO, 0, [os.getpid()]))
+    for found in frames(stream):
+        for kind, request_id, payload in found:
+            if kind & ~JSON == CALL:
+                done = answers.answer(call_of(payload))
+                stream.sendall(framed(ANSWER, request_id, done))
+            elif kind & ~JSON == DRAIN:
+                return
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Load the model and serve it."""
+    parser = argparse.ArgumentParser(prog="foreign_worker", description="Serves one model.")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--runtime", choices=["seldon", "pyfunc"], required=True)
+    parser.add_argument("--allow-pickle", action="store_true")
+    asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        model = load(asked.bundle.resolve(), asked.runtime, allow_pickle=asked.allow_pickle)
+    except RefusedError as error:
+        _log(str(error))
+        return REFUSED
+    shows = os.environ.get("INCLUDE_METRICS_IN_CLIENT_RESPONSE", "true").lower() != "false"
+    serve(socket.socket(fileno=asked.fd), Answers(model, shows_metrics=shows))
+    return OK
+
+
+def _log(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
