@@ -263,6 +263,8 @@ def _onboard_source(source: Path, domain: str, cluster: Cluster) -> None:
     from iris_ct.adapters.source_archive import read_member, zip_source
     from iris_ct.core.service.info import INFO, parse_info
 
+    if not source.is_dir():
+        raise NotADirectoryError(f"Source parameter must be a directory; {source} is none.")
     show_lines(["Compressing the given model source -"])
     content = zip_source(source)
     parse_info(read_member(content, INFO))

@@ -40,6 +40,7 @@ def serve(
     """
     home.choose()
     from iris_ct.serving.options import GatewayOptions, read_options
+    from iris_ct.serving.run import CONTROL
     from iris_ct.serving.run import serve as run
 
     said = {
@@ -52,6 +53,6 @@ def serve(
     run(
         read_options(GatewayOptions, said),
         ready=lambda address: show_lines([f"Serving on {address}"]),
-        has_control=not no_control,
+        control=() if no_control else CONTROL,
     )
     return 0

@@ -94,7 +94,7 @@ def onboard_image(
         f'Model "{image}" has been onboarded to cluster with ID "{id}" and version "{version}".'
     )
     with parts.store.services.alone():
-        _refuse_own(parts, package.id)
+        refuse_own(parts, package.id)
         parts.store.packages.add(package)
         _tell(parts, package.id, "onboarded", words, asker, package.onboarded_at, secret=secret)
     return {"message": words}
@@ -313,19 +313,35 @@ def launch_packaging(parts: Parts, package: Package) -> None:
     threading.Thread(target=process.wait, daemon=True).start()
 
 
-def fail(parts: Parts, package: Package, reason: str) -> None:
-    """Note why a package could not be made."""
-    parts.store.packages.replace(
-        package.reference, replace(package, status="error", failure=reason)
-    )
-    _tell(
-        parts,
-        package.id,
-        "failed",
-        f"The package {package.reference} could not be made.",
-        Asker(package.owner),
-        parts.clock.now(),
-    )
+def finish(parts: Parts, package: Package) -> Package:
+    """Note that a package is made; gives it back."""
+    parts.store.packages.replace(package.reference, package)
+    words = f'Model "{package.id}" version "{package.version}" has been packaged.'
+    _tell(parts, package.id, "packaged", words, Asker(package.owner), parts.clock.now())
+    return package
+
+
+def note_failure(parts: Parts, package: Package, reason: str) -> Package:
+    """Note why a package could not be made; gives it as it is kept."""
+    failed = replace(package, status="error", failure=reason)
+    parts.store.packages.replace(package.reference, failed)
+    words = f'Model "{package.id}" version "{package.version}" could not be packaged.'
+    _tell(parts, package.id, "failed", words, Asker(package.owner), parts.clock.now())
+    return failed
+
+
+def refuse_own(parts: Parts, identifier: str) -> None:
+    """Refuse the id of a model that is trained here.
+
+    Raises
+    ------
+    NameTakenError
+        If it is one.
+    """
+    if identifier in parts.store.specifications.models():
+        raise NameTakenError(
+            f'"{identifier}" is a model that is trained here. Choose another id for the package.'
+        )
 
 
 def _answer(parts: Parts, package: Package) -> Answer:
@@ -371,13 +387,6 @@ def _was_interrupted(parts: Parts, package: Package) -> bool:
     except PermissionError:
         return False
     return False
-
-
-def _refuse_own(parts: Parts, identifier: str) -> None:
-    if identifier in parts.store.specifications.models():
-        raise NameTakenError(
-            f'"{identifier}" is a model that is trained here. Choose another id for the package.'
-        )
 
 
 def _tell(
