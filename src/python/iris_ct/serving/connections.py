@@ -45,7 +45,6 @@ class Connection(HttpToolsProtocol):
         """Begin with a request."""
         super().on_message_begin()
         self.since = self.loop.time()
-        self.n_bytes = 0
         self.in_head = True
 
     def on_headers_complete(self) -> None:

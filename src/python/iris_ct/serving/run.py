@@ -29,6 +29,7 @@ from iris_ct.serving.pages import StandardPages
 from iris_ct.serving.routes import RouteTable, read_routes
 from iris_ct.serving.switch import Switch
 
+CONTROL = (sys.executable, "-P", "-m", "iris_ct.control.main")
 # Exit code when a setting must be mended first.
 MISUSED = 2
 # Seconds between two looks for calls that are late.
@@ -43,7 +44,7 @@ def serve(
     options: GatewayOptions,
     *,
     ready: Callable[[str], None],
-    has_control: bool = True,
+    control: Sequence[str] = CONTROL,
     lifeline: int | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
@@ -54,8 +55,8 @@ def serve(
         As `options.read_options` gives them.
     ready
         Is told the address once requests are taken.
-    has_control
-        Whether the control process is started; without it the routes stay as the file says.
+    control
+        Command of the control process; without one the routes stay as the file says.
     lifeline
         File that ends with the process that this one is to end with.
 
@@ -70,9 +71,7 @@ def serve(
     if warning is not None:
         _log.warning("%s", warning)
     with _listening(options) as listener:
-        uvloop.run(
-            _serve(options, listener, access, ready, has_control=has_control, lifeline=lifeline)
-        )
+        uvloop.run(_serve(options, listener, access, ready, control=control, lifeline=lifeline))
 
 
 @contextlib.contextmanager
@@ -105,7 +104,7 @@ async def _serve(
     access: Access,
     ready: Callable[[str], None],
     *,
-    has_control: bool,
+    control: Sequence[str],
     lifeline: int | None,
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -115,7 +114,10 @@ async def _serve(
     async def apply(routes: RouteTable) -> dict[str, str]:
         return await switch.apply(routes)
 
-    line = ControlLine(options, _control_command(options, address) if has_control else None, apply)
+    rest = ("--home", str(options.home), "--address", address)
+    line = ControlLine(
+        options, (lambda fd: (*control, "--fd", str(fd), *rest)) if control else None, apply
+    )
     gateway = Gateway(
         options,
         metrics=metrics,
@@ -183,13 +185,6 @@ def _last_routes(options: GatewayOptions) -> RouteTable:
         # The control process writes a new one.
         _log.warning("%s Nothing is served until the control process says what.", error)
         return RouteTable()
-
-
-def _control_command(options: GatewayOptions, address: str) -> Callable[[int], Sequence[str]]:
-    return lambda fd: [
-        *(sys.executable, "-P", "-m", "iris_ct.control.main"),
-        *("--fd", str(fd), "--home", str(options.home), "--address", address),
-    ]
 
 
 async def _tick(switch: Switch) -> None:
