@@ -35,9 +35,18 @@ OPEN_INFERENCE_METADATA = "open_inference_metadata"
 OK, REFUSED = 0, 2
 _READ = 1 << 18
 
-PICKLES = (".pkl", ".pickle", ".cloudpickle", ".joblib", ".dill")
-# Words of an MLmodel file whose values are files that are unpickled.
-_UNPICKLED = re.compile(r"^\s*(pickled_model|python_model|cloudpickle_version)\s*:", re.MULTILINE)
+PICKLES = (".pkl", ".pickle", ".cloudpickle", ".joblib", ".dill", ".pt", ".pth")
+# Loaders of MLflow that read a format of their own, or run code that lies open in the package.
+# What others read cannot be told from outside; most of them unpickle.
+PLAIN_LOADERS = {
+    "mlflow.pyfunc.loaders.code_model",
+    "mlflow.catboost",
+    "mlflow.lightgbm",
+    "mlflow.onnx",
+    "mlflow.xgboost",
+}
+_LOADER = re.compile(r"^\s*loader_module:\s*['\"]?([\w.]+)", re.MULTILINE)
+_UNPICKLED = re.compile(r"^\s*(pickled_model|python_model)\s*:", re.MULTILINE)
 _METRICS = {"COUNTER", "GAUGE", "TIMER"}
 
 
@@ -555,8 +564,8 @@ def pickles_of(source: Path) -> list[str]:
         for path in source.rglob("*")
         if path.suffix.lower() in PICKLES
     ]
-    described = source / "MLmodel"
-    if described.is_file() and _UNPICKLED.search(described.read_text("utf-8", "replace")):
+    text = (source / "MLmodel").read_text("utf-8", "replace")
+    if _UNPICKLED.search(text) or not set(_LOADER.findall(text)) <= PLAIN_LOADERS:
         found.append("MLmodel")
     return sorted(found)
 
@@ -574,8 +583,8 @@ def load(bundle: Path, runtime: str, *, allow_pickle: bool) -> Model:
         pickles = pickles_of(source)
         if pickles and not allow_pickle:
             raise RefusedError(
-                f"The model holds pickles ({', '.join(pickles[:3])}), which can do anything when "
-                "they are loaded. Save it in a form without, or allow it for this service: set "
+                f"The model holds or may load pickles ({', '.join(pickles[:3])}), which can do "
+                "anything when they are loaded. Save it in a form without, or allow it for this service: set "
                 "CT_SERVE_ALLOW_PICKLE=1 where 'ct serve' is started."
             )
         return PyfuncModel(source)
