@@ -34,6 +34,8 @@ def test_all_classes_keep_all_rules() -> None:
 def test_the_classes_of_the_product_are_there() -> None:
     assert set(WHOLE) == {
         "CT.Health",
+        "CT.Msg.InvokeRequest",
+        "CT.Msg.InvokeResponse",
         "CT.Msg.PredictRequest",
         "CT.Msg.PredictResponse",
         "CT.Msg.RetrainRequest",

@@ -104,7 +104,10 @@ def test_missing_features_count_as_null(parts: Parts) -> None:
         ('{"hour": 1, "hour": 2}', "twice"),
         ('{"hour": 1', "no JSON object at character 11"),
         ('{"slot": null, "hour": 1}', "missing_key in column 'slot'"),
+        ('{"weather": "\ud800"}', "weather: the text is no Unicode"),
+        ('{"weather": "\\ud800"}', "weather: the text is no Unicode"),
         ("secret", "No stored row of 'rentals'"),
+        ("\ud800", "The key is no Unicode text"),
     ],
 )
 def test_what_cannot_be_predicted_is_named_but_never_shown(
@@ -124,6 +127,41 @@ def test_a_request_that_comes_twice_is_logged_once(parts: Parts) -> None:
         answer = procedures.predict_row(parts, MODEL, json.dumps(ROW), request_id="order-7")
         assert answer["request_id"] == "row:order-7"
     assert logged(parts) == before + 1
+
+
+def test_a_request_that_comes_again_while_it_waits_gets_the_first_answer(parts: Parts) -> None:
+    fold_journal(parts.store, parts.clock)
+    first = procedures.predict_row(parts, MODEL, json.dumps(ROW), request_id="order-8")
+    other = json.dumps({**ROW, "hour": 23})
+    assert procedures.predict_row(parts, MODEL, other, request_id="order-8") == first
+    fold_journal(parts.store, parts.clock)
+    later = procedures.predict_row(parts, MODEL, other, request_id="order-8")
+    assert later["prediction"] != first["prediction"]
+    before = logged(parts)
+    procedures.predict_row(parts, MODEL, other, request_id="order-8")
+    assert logged(parts) == before
+
+
+@pytest.mark.parametrize("request_id", ["a b", "x" * 201, "\ud800", "a\n", "a'; DROP"])
+def test_a_request_id_that_no_log_takes_is_refused(parts: Parts, request_id: str) -> None:
+    with pytest.raises(DataError, match="The request id"):
+        procedures.predict_row(parts, MODEL, json.dumps(ROW), request_id=request_id)
+
+
+def test_an_appointment_by_another_process_is_noticed_at_once(copied: Path) -> None:
+    parts, others = build(load_settings(copied)), build(load_settings(copied))
+    assert procedures.predict_row(parts, MODEL, json.dumps(ROW))["model_version"] == 2
+    others.store.models.appoint(
+        MODEL,
+        1,
+        decision_id="test-1",
+        actor="somebody",
+        at=others.clock.now(),
+        since_position=None,
+    )
+    assert procedures.predict_row(parts, MODEL, json.dumps(ROW))["model_version"] == 1
+    parts.store.close()
+    others.store.close()
 
 
 def test_a_stored_batch_is_predicted_as_a_whole(parts: Parts) -> None:

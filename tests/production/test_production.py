@@ -121,7 +121,7 @@ def test_errors_raise_alerts_except_where_the_caller_is_told_or_it_would_go_in_c
     plan = HostPlan.from_production(production, wakes=WAKES)
     assert plan.alert_target == "Ens.Alert"
     silent = {spec.name for spec in plan.items.values() if not spec.alert_on_error}
-    assert silent & set(operations()) == {"Ens.Alert", "Calls"}
+    assert silent & set(operations()) == {"Ens.Alert", "Calls", "InvokeModel"}
     pollers = {spec.name for spec in plan.items.values() if spec.polls}
     assert not pollers & silent
     watched = {s.name for s in plan.items.values() if s.queue_wait_alert_s or s.queue_count_alert}

@@ -301,7 +301,8 @@ class Notified(Message):
 class PredictionRequested(Message):
     """Predict one row: ``row`` is the key of a stored one, or a JSON object with the features.
 
-    The only message that may hold values of a row, since another production asks with them.
+    Besides `InvocationRequested` the only message that may hold values of a row, since another
+    production asks with them.
     ``request_id`` names the prediction for ever; empty, each delivery is a new one.
     """
 
@@ -319,4 +320,38 @@ class PredictionMade(Message):
     prediction: str
     version: int
     detail: str
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class InvocationRequested(Message):
+    """Score the rows in ``content``, which is in the format that the item InvokeModel is set to.
+
+    May hold values of rows, as `PredictionRequested`. ``model`` and ``feature_names`` (separated
+    by commas), if said, win over the item's settings. ``request_id`` names the request for ever;
+    empty, each delivery is a new one.
+    """
+
+    content: str
+    model: str = ""
+    feature_names: str = ""
+    request_id: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class InvocationAnswered(Message):
+    """The predictions in ``content``, in the format of the request.
+
+    ``names`` are the columns of an ndarray, tensor or tftensor, separated by commas; ``message``
+    is the whole Seldon message as JSON.
+    """
+
+    model: str
+    version: int
+    output_format: str
+    content: str
+    names: str
+    message: str
+    request_id: str
     schema_version: int = SCHEMA_VERSION

@@ -7,6 +7,7 @@ from iris_ct.components.operations.calls import CallsOperation
 from iris_ct.components.operations.drift_detection import DriftDetectionOperation
 from iris_ct.components.operations.evaluation import EvaluationOperation
 from iris_ct.components.operations.ingestion import IngestionOperation
+from iris_ct.components.operations.invoke_model import InvokeModelOperation
 from iris_ct.components.operations.notification import NotificationOperation
 from iris_ct.components.operations.observation import ObservationOperation
 from iris_ct.components.operations.promotion import PromotionOperation
@@ -47,6 +48,7 @@ promotion = production.operation("Promotion", PromotionOperation)
 registration = production.operation("Registration", RegistrationOperation)
 notification = production.operation("Notification", NotificationOperation)
 calls = production.operation("Calls", CallsOperation)
+invoke_model = production.operation("InvokeModel", InvokeModelOperation)
 alert = production.operation("Ens.Alert", AlertOperation)
 
 production.connect(inbox.Intake, intake)

@@ -57,7 +57,7 @@ def predict_row(
         columns are named, never what they hold. If ``request_id`` cannot be one.
     """
     model = champion.specification.name
-    puid = f"row:{_checked(request_id) if request_id else secrets.token_hex(8)}"
+    puid = f"row:{checked_id(request_id) if request_id else secrets.token_hex(8)}"
     if request_id and (before := _waiting(model, puid, store)) is not None:
         return _answer(before)
     if wanted.lstrip().startswith("{"):
@@ -76,7 +76,8 @@ def predict_row(
     return _answer(made)
 
 
-def _checked(request_id: str) -> str:
+def checked_id(request_id: str) -> str:
+    """Give what names a request; `DataError` if it cannot."""
     if _REQUEST_ID.fullmatch(request_id):
         return request_id
     raise DataError(

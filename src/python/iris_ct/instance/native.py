@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from iris_ct.core.errors import DataError
 from iris_ct.messages import (
+    InvocationAnswered,
+    InvocationRequested,
     PredictionMade,
     PredictionRequested,
     RetrainingDecided,
@@ -15,6 +18,11 @@ PREDICT_REQUEST = "CT.Msg.PredictRequest"
 PREDICT_RESPONSE = "CT.Msg.PredictResponse"
 RETRAIN_REQUEST = "CT.Msg.RetrainRequest"
 RETRAIN_RESPONSE = "CT.Msg.RetrainResponse"
+INVOKE_REQUEST = "CT.Msg.InvokeRequest"
+INVOKE_RESPONSE = "CT.Msg.InvokeResponse"
+
+# MAXLEN of the longest properties: IRIS does not store a longer text, and the message would fail.
+_LONGEST = 32_000
 
 
 def prediction_requested(native: Any) -> PredictionRequested:
@@ -52,6 +60,31 @@ def retrain_response(decided: RetrainingDecided, iris: Any) -> Any:
     native.Reason = decided.reason
     native.CycleId = decided.cycle_id
     native.DecisionId = decided.decision_id
+    return native
+
+
+def invocation_requested(native: Any) -> InvocationRequested:
+    """Read a ``CT.Msg.InvokeRequest``."""
+    return InvocationRequested(
+        _text(native.Content), _text(native.Model), _text(native.FeatureNames)
+    )
+
+
+def invoke_response(answered: InvocationAnswered, iris: Any) -> Any:
+    """Make a ``CT.Msg.InvokeResponse``; `DataError` if the answer is longer than it can hold."""
+    longest = max(len(answered.content), len(answered.message))
+    if longest > _LONGEST:
+        raise DataError(
+            f"The answer has {longest} characters, a {INVOKE_RESPONSE} holds {_LONGEST}. Send "
+            "fewer rows at once, or an iris_ct.messages.InvocationRequested."
+        )
+    native = iris.cls(INVOKE_RESPONSE)._New()
+    native.Model = answered.model
+    native.ModelVersion = answered.version
+    native.OutputFormat = answered.output_format
+    native.Content = answered.content
+    native.ColumnNames = answered.names
+    native.Detail = answered.message
     return native
 
 
