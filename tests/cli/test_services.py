@@ -506,6 +506,8 @@ def test_a_source_is_onboarded_and_waits_under_a_name_of_its_own(tmp_path: Path)
     wait_until(is_done)
     [row] = rows(model(home, "list").out)
     assert (row["ID"], row["VERSION"], row["TITLE"]) == ("com.wine", "1.2.0", "Wine")
+    assert (row["IMAGE_NAME"], row["STATUS"]) == ("com.wine:1.2.0", "available")
+    assert service(home, "create", "--name", "wine", "--models", "com.wine:1.2.0").code == 0
 
 
 def test_what_is_not_read_yet_has_a_row_too(tmp_path: Path) -> None:
@@ -583,14 +585,16 @@ def test_a_package_is_signed_and_taken_from_a_registered_author_only(
         "already been registered",
     )
     assert rows(model(home, "authors").out)[0]["NAME"] == "Jane Doe"
-    taken = model(home, "onboard", "--archive", package)
-    assert taken.out == (
-        "Sending the model archive to the server -\nSuccess: Packaging has been started\n"
-    )
+    with opened(home) as parts:
+        taken = packages.onboard_archive(
+            parts, Asker("anna"), package.name, package.read_bytes(), launch=lambda *_: None
+        )
+        assert taken["message"] == "Packaging has been started"
+        [waiting] = packages.packages(parts, Asker("anna"))
+        assert waiting["signedByName"] == "Jane Doe"
     gone = model(home, "distrust", "--name", "Jane Doe")
     assert gone.out == 'Success: Author "Jane Doe" has been removed.\n'
     refused_at(model(home, "onboard", "--archive", package), "no registered author")
-    wait_until(lambda: "packaging" not in model(home, "list").out)
 
 
 def refused_at(answer: Said, words: str) -> None:

@@ -30,14 +30,22 @@ def package_model(
     """
     archive = zip_committed(source)
     info = parse_info(read_member(archive, INFO))
-    name = model_class(read_member(archive, ENVIRONMENT))
-    module = name.partition(".")[0]
-    if f"{module}.py" not in member_names(archive):
-        raise PackageRefusedError(
-            f"no supported source file with name {name} can be found in {source}"
-        )
-    tell(name)
+    tell(_answers(archive, source))
     signed = sign_package(archive, private_key.read_bytes(), public_key.read_bytes())
     path = into / f"{info.id}_{info.version}.tgz"
     path.write_bytes(signed)
     return path
+
+
+def _answers(archive: bytes, source: Path) -> str:
+    """Name what will answer: a class of the source, or MLflow's for a model of its own form."""
+    names = member_names(archive)
+    if "MLmodel" in names:
+        return "mlflow.pyfunc.PyFuncModel"
+    name = model_class(read_member(archive, ENVIRONMENT))
+    module = name.partition(".")[0]
+    if not any(one == f"{module}.py" or one.startswith(f"{module}/") for one in names):
+        raise PackageRefusedError(
+            f"no supported source file with name {name} can be found in {source}"
+        )
+    return name
