@@ -12,8 +12,9 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,7 @@ from iris_ct.control.plan import route_table
 from iris_ct.control.scaler import Scaler
 from iris_ct.core.errors import CTError
 from iris_ct.core.rollout import RolloutPolicy, parse_stages
+from iris_ct.flow.fold import fold_journal, is_due
 from iris_ct.serving.frames import (
     ANSWER,
     DRAIN,
@@ -47,6 +49,12 @@ _log = logging.getLogger(__name__)
 
 # Seconds between two looks: how long a promotion takes to be seen.
 LOOK_S = 0.5
+# Seconds between two looks whether predictions wait to be logged.
+_FOLD_S = 5.0
+# Seconds after which a table that could not be served whole is sent again.
+_AGAIN_S = 30.0
+
+_GONE = Answer(503, b'{"errors": {}}')
 
 
 class Control(FrameProtocol):
@@ -76,8 +84,11 @@ class Control(FrameProtocol):
             self.over.set()
 
     def ended(self, error: Exception | None) -> None:
-        """End with the gateway."""
+        """End with the gateway; who waits for its answer gets one."""
         self.over.set()
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_result(_GONE)
 
     async def push(self, routes: bytes) -> Answer:
         """Hand the gateway a route table; give its answer once it serves it, or why not."""
@@ -104,29 +115,44 @@ class Pilot:
         self._revision = _revision_of(self._path)
         self._planned: Look | None = None
         self._refused: dict[str, str] = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="looks")
+        self._sent_at_s = 0.0
+        # A thread each: the parts they use belong to one.
+        self._looks = ThreadPoolExecutor(1, thread_name_prefix="looks")
+        self._folds = ThreadPoolExecutor(1, thread_name_prefix="folds")
 
     async def run(self) -> None:
-        """Look until the end."""
-        while not self._control.over.is_set():
+        """Look, and log what waits, until the end."""
+        await asyncio.gather(
+            self._repeat(self._turn, LOOK_S, "A look at what is to be served"),
+            self._repeat(self._fold, _FOLD_S, "Logging predictions"),
+        )
+
+    async def _repeat(
+        self, turn: Callable[[], Awaitable[None]], every_s: float, what: str
+    ) -> None:
+        over = self._control.over
+        while not over.is_set():
             try:
-                await self._turn()
+                await turn()
             except CTError as error:
-                _log.warning("A look at what is to be served failed: %s", error)
-            try:
-                await asyncio.wait_for(self._control.over.wait(), LOOK_S)
-            except TimeoutError:
-                continue
+                _log.warning("%s failed: %s", what, error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), every_s)
+
+    async def _fold(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._folds, fold_if_due, self._parts)
 
     async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
-        look = await loop.run_in_executor(self._thread, self._look)
-        if self._planned is None or look.services != self._planned.services:
+        look = await loop.run_in_executor(self._looks, self._look)
+        overdue = bool(self._refused) and loop.time() - self._sent_at_s > _AGAIN_S
+        if self._planned is None or look.services != self._planned.services or overdue:
             self._write_state(look, settled=False)
             text = self._table(look)
             told = await self._control.push(text)
             self._refused = _refusals(told)
-            self._planned = look
+            self._planned, self._sent_at_s = look, loop.time()
             _keep(self._path, text)
         self._write_state(look, settled=True)
 
@@ -155,11 +181,17 @@ class Pilot:
         )
 
 
+def fold_if_due(parts: Parts) -> None:
+    """Move waiting predictions into the log, if it is time."""
+    if is_due(parts.store, parts.clock):
+        fold_journal(parts.store, parts.clock)
+
+
 def make_app(parts: Parts, board: Board) -> Starlette:
     """Make the application that answers what is not the data plane's."""
-    from iris_ct.control import rest
+    from iris_ct.control import console, rest
 
-    app = Starlette(routes=[*rest.routes(parts)])
+    app = Starlette(routes=[*rest.routes(parts), *console.routes(parts, board)])
     app.state.board = board
     return app
 

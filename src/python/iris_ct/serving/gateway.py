@@ -153,6 +153,8 @@ class Gateway:
             body = await read_body(
                 receive, headers, limit=self._max_body, waiting=self.waiting, first=message
             )
+        # The routes may have changed while the body came, and the old ones may have ended.
+        endpoint = self.table.endpoints.get(scope["path"], endpoint)
         began = self._clock()
         query = scope["query_string"]
         asked = parse_qs(query.decode("latin-1")) if query else {}

@@ -25,8 +25,6 @@ _ALONE_FROM = 2
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 30.0
 _STEADY_S = 10.0
-# Seconds beyond its limit for which a worker may say nothing at all before it is taken for hung.
-_HUNG_S = 5.0
 
 
 class Failure(NamedTuple):
@@ -60,13 +58,18 @@ class Waiting:
 
 
 class Limits(NamedTuple):
-    """What a pool allows: seconds of a call, of a start, of an end; calls that wait; log bytes."""
+    """What a pool allows.
+
+    Seconds of a call, of a start, of an end; calls that wait; bytes of a log; and how many seconds
+    beyond its limit a worker may say nothing at all before it is taken for hung.
+    """
 
     timeout_s: float = 3.0
     start_s: float = 60.0
     drain_s: float = 10.0
     max_queue: int = 1024
     log_bytes: int = 10 << 20
+    hung_s: float = 5.0
 
 
 class Backend(Protocol):
@@ -282,7 +285,7 @@ class Pool:
             self._expire(waiting, now)
         oldest = next(iter(link.pending.values())).deadline
         silent_since = max(link.heard, oldest)
-        if now - silent_since > max(self.limits.timeout_s, _HUNG_S):
+        if now - silent_since > max(self.limits.timeout_s, self.limits.hung_s):
             child.kill()
 
     def _expire(self, waiting: Waiting, now: float) -> None:
@@ -389,8 +392,6 @@ class Pool:
             )
             return
         # The log of predictions then looks whether it has it already.
-        waiting.call = msgspec.structs.replace(waiting.call, again=True)
-        # The worker may have logged it before its end.
         waiting.call = msgspec.structs.replace(waiting.call, again=True)
         # It is no longer the newest of its worker, so its time is watched on its own.
         self.loop.call_at(waiting.deadline, self._expire, waiting, waiting.deadline)
