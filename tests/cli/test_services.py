@@ -12,6 +12,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from iris_ct.cli.mxe import mxe
 from iris_ct.cli.services import service_table
 from iris_ct.cli.when import say_when
 from iris_ct.config import load_settings
+from iris_ct.core.service import ModelRef
 from iris_ct.procedures import packages
 from iris_ct.procedures.asker import Asker
 
@@ -102,10 +104,10 @@ def enter(parts: Parts, identifier: str, version: str, **fields: Any) -> None:
         title="T",
         **fields,
     )
-    reference = packages.ModelRef(identifier, version)
+    reference = ModelRef(identifier, version)
     kept = parts.store.packages.get(reference)
     assert kept is not None
-    parts.store.packages.replace(reference, packages.replace(kept, runtime="seldon"))
+    parts.store.packages.replace(reference, replace(kept, runtime="seldon"))
 
 
 # -- M5: create ------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def _endpoint(
             asker = _asker(parts, request, role)
             return await handler(parts, asker, request)
         except CTError as error:
-            return _told({"message": str(error)}, _status(error))
+            return _told({"message": str(error)}, status_of(error))
 
     return answer
 
@@ -141,8 +141,9 @@ def _asker(parts: Parts, request: Request, role: str) -> Asker:
             f"There is no permission for {request.method} {request.url.path}: it needs the role "
             f"{role}, {name} has {has}."
         )
-    sees_all = domains is None or "*" in domains
-    return Asker(str(name), None if sees_all else frozenset(domains))
+    if domains is None or "*" in domains:
+        return Asker(str(name))
+    return Asker(str(name), frozenset(domains))
 
 
 # -- services --------------------------------------------------------------------------------------
@@ -250,7 +251,7 @@ async def _register_author(parts: Parts, asker: Asker, request: Request) -> Resp
 
 async def _verify_author(parts: Parts, _asker: Asker, request: Request) -> Response:
     content = await _body(request, _MOST_JSON)
-    key = content.decode("utf-8", "replace")
+    key: Any = content.decode("utf-8", "replace")
     if key.lstrip().startswith(("{", '"')):
         # The key as it is, as a JSON text, or as the body that registered it.
         said = _parsed(content)

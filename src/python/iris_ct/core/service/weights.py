@@ -60,7 +60,7 @@ def weights_for(n_models: int, said: Sequence[float] | None) -> tuple[float, ...
         raise ServiceRuleError(f"Each weight must be between 0 and 1, found {_say(wrong[0])}.")
     if len(exact) == 1:
         exact.append(1 - exact[0])
-    if abs(sum(exact) - 1) > _TOLERANCE:
+    if abs(sum(exact, Decimal(0)) - 1) > _TOLERANCE:
         raise ServiceRuleError(
             f"The weights must have the sum 1, found {say_weights(said)} with the sum "
             f"{_say(sum(exact, Decimal(0)))}."
