@@ -31,6 +31,10 @@ serve(options, ready=lambda address: print(address, flush=True), control=control
 """
 
 
+class GatewayEndedError(Exception):
+    """A gateway did not end as it was asked to."""
+
+
 def wait_for(what: Callable[[], Any]) -> Any:
     """Wait until something is true, and give it."""
     give_up = time.monotonic() + PATIENCE_S
@@ -177,4 +181,5 @@ def gateway(
         process.terminate()
         code = process.wait(PATIENCE_S)
         process.stdout.close() if process.stdout else None
-    assert code == 0
+    if code != 0:
+        raise GatewayEndedError(f"the gateway ended with code {code}")
