@@ -24,7 +24,7 @@ from iris_ct.host import Host, HostClient, RequestFailedError
 from iris_ct.instance import native
 from iris_ct.messages import InvocationAnswered, InvocationRequested
 
-ROWS = [[5, 14.25, "rain", False], [9, 20.5, None, True]]
+ROWS: list[list[Any]] = [[5, 14.25, "rain", False], [9, 20.5, None, True]]
 NUMBERS = [[5, 14.25], [9, 20.5]]
 NUMERIC = ("hour", "temperature")
 PATIENCE_S = 120.0

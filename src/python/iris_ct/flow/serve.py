@@ -45,7 +45,7 @@ class LoadedModel:
     def scorer(self) -> Scorer:
         """What scores rows that are said rather than stored."""
         signature = signature_of(self.specification, self.predictor.encoding, self.version.version)
-        return Scorer(self.predictor.booster, signature, threads=self.predictor.threads)
+        return Scorer(self.predictor.booster, signature)
 
     def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Predict rows; see `Predictor.predict` for the columns.

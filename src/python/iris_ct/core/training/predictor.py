@@ -16,6 +16,12 @@ from iris_ct.core.training.native import NativeBooster
 if TYPE_CHECKING:
     import polars as pl
 
+# Below it threads cost more than they save, and on a busy machine many times as much.
+MANY_ROWS = 10_000
+
+# What LightGBM takes for "as many as there are".
+_ALL_THREADS = 0
+
 
 class Predictor:
     """One loaded model; immutable, so that any number of threads may share it.
@@ -28,8 +34,9 @@ class Predictor:
         What was saved beside it (``encoding.json``).
     specification : Specification
         The one the model was trained with.
-    threads : int
-        Threads of one call; 1 is fastest for few rows.
+    threads : int, optional
+        Threads of one call. Default one for few rows, and from `MANY_ROWS` rows on all that
+        OpenMP gives (``OMP_NUM_THREADS``, else every core).
 
     Raises
     ------
@@ -43,7 +50,7 @@ class Predictor:
         encoding: FeatureEncoding,
         specification: Specification,
         *,
-        threads: int = 1,
+        threads: int | None = None,
     ) -> None:
         self.booster = NativeBooster(model_text)
         self.encoding = encoding
@@ -79,7 +86,10 @@ class Predictor:
         """Predict rows that are encoded already; see `predict`."""
         import polars as pl
 
-        output = self.booster.predict(matrix, threads=self.threads)
+        threads = self.threads
+        if threads is None:
+            threads = 1 if len(matrix) < MANY_ROWS else _ALL_THREADS
+        output = self.booster.predict(matrix, threads=threads)
         if self.task == "regression":
             return pl.DataFrame({"prediction": output})
         if self.task == "binary":
