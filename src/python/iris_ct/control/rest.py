@@ -273,7 +273,8 @@ def _told(content: Any, status: int = 200) -> Response:
     return JSONResponse(content, status_code=status)
 
 
-def _status(error: CTError) -> int:
+def status_of(error: CTError) -> int:
+    """Give the status of an error: that of the nearest of its classes in the table, else 500."""
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
 
 
