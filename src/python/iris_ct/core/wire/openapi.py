@@ -104,14 +104,14 @@ def description(
 def _server_paths() -> Schema:
     return {
         "/v2": _get("About this server", "ServerMetadata", "Refusal"),
-        "/v2/health/live": _get("Whether the server answers", "State", "Refusal"),
-        "/v2/health/ready": _get("Whether every model can answer", "State", "Refusal"),
+        "/v2/health/live": _get("Whether the server answers", "State", "State"),
+        "/v2/health/ready": _get("Whether every model can answer", "State", "State"),
         "/ping": _get("Whether a model can answer, in MLflow's words", None, "Refusal"),
         "/health": _get("The same as /ping", None, "Refusal"),
         "/version": _get("Version of the server", None, "Refusal"),
         "/health/ping": _get("Whether the server answers, in Seldon's words", None, "Refusal"),
-        "/health/status": _get("Whether the models can answer", "State", "Refusal"),
-        "/metadata": _get("About the models, in Seldon's words", "State", "Refusal"),
+        "/health/status": _get("Whether the models can answer", "State", "State"),
+        "/metadata": _get("About the models, in Seldon's words", "State", "State"),
         "/metrics": _get("Metrics for Prometheus", None, "Refusal"),
         "/healthz": _get("Whether the server answers", None, "Refusal"),
         "/readyz": _get("Whether every model can answer", None, "Refusal"),
@@ -140,13 +140,13 @@ def _model_paths(model: Described) -> Schema:
         f"{seldon}/api/v1.0/feedback": _post(_FEEDBACK, only),
         f"{seldon}/invocations": _post(_MLFLOW, only),
         v2: _get(f"What {model.name} takes and gives", "ModelMetadata", "Refusal"),
-        f"{v2}/ready": _get(f"Whether {model.name} can answer", "State", "Refusal"),
+        f"{v2}/ready": _get(f"Whether {model.name} can answer", "State", "State"),
         f"{v2}/infer": _post(_V2, only),
     }
     for version in model.versions:
         at = f"{v2}/versions/{version}"
         paths[at] = _get(f"What version {version} takes and gives", "ModelMetadata", "Refusal")
-        paths[f"{at}/ready"] = _get(f"Whether version {version} can answer", "State", "Refusal")
+        paths[f"{at}/ready"] = _get(f"Whether version {version} can answer", "State", "State")
         paths[f"{at}/infer"] = _post(_V2, only)
     return paths
 
@@ -189,8 +189,10 @@ def _responses(answer: str | None, refusal: str) -> Schema:
     if answer is not None:
         good = _json(answer)
     responses: Schema = {"200": {"description": "The answer.", "content": good}}
+    # A page in plain text may also refuse so, as a probe sees that something is not ready.
+    refused = {**good, **_json(refusal)} if answer is None else _json(refusal)
     for status, words in REFUSALS.items():
-        responses[status] = {"description": words, "content": _json(refusal)}
+        responses[status] = {"description": words, "content": refused}
     return responses
 
 

@@ -27,6 +27,7 @@ _NULL: Final[Schema] = {"type": "null"}
 _OPTIONAL_OBJECT: Final[Schema] = {"type": ["object", "null"]}
 _META: Final[Schema] = {"anyOf": [{"$ref": "#/components/schemas/SeldonMeta"}, _NULL]}
 _NUMBER_TEXT: Final = r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$"
+_NO_NUL: Final = r"^[^\u0000]*$"
 _TIME: Final = (
     r"^(19[89][0-9]|20[0-2][0-9])-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
     r"([ T]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?$"
@@ -62,7 +63,7 @@ def _spelled(column: Column) -> Schema:
         return {"type": "string", "pattern": _TIME}
     if column.allowed is not None:
         return {"enum": list(column.allowed)}
-    return {"type": "string", "not": {"enum": list(MISSING)}}
+    return {"type": "string", "pattern": _NO_NUL, "not": {"enum": list(MISSING)}}
 
 
 def _other_numbers(column: Column) -> list[Schema]:
@@ -155,7 +156,10 @@ def seldon(signature: Signature) -> Schema:
     data = [
         _object(
             "ndarray",
-            {"names": _names(signature, []), "ndarray": _rows(signature)},
+            {
+                "names": _names(signature, []),
+                "ndarray": {"anyOf": [_rows(signature), _row(signature)]},
+            },
             is_closed=True,
         )
     ]
@@ -263,9 +267,10 @@ def mlflow(signature: Signature) -> Schema:
 
 def feedback(signature: Signature) -> Schema:
     """Describe feedback: a reward, or what was true for the rows of an answer."""
-    true: Schema = _NUMBER
+    true: Schema = {"anyOf": [_NUMBER, {"type": "string", "pattern": _NUMBER_TEXT}]}
     if signature.classes:
         true = {"type": "string", "enum": list(signature.classes)}
+    one: Schema = {"type": "array", "minItems": 1, "maxItems": 1, "items": true}
     truth = _object(
         "data",
         {
@@ -273,12 +278,7 @@ def feedback(signature: Signature) -> Schema:
                 "ndarray",
                 {
                     "names": {"enum": [[signature.target]]},
-                    "ndarray": {
-                        "type": "array",
-                        "minItems": 1,
-                        "maxItems": 1,
-                        "items": {"type": "array", "minItems": 1, "maxItems": 1, "items": true},
-                    },
+                    "ndarray": {"anyOf": [one, {"type": "array", "minItems": 1, "items": one}]},
                 },
                 is_closed=True,
             )

@@ -17,7 +17,7 @@ from iris_ct.core.wire.exchange import Asked
 from iris_ct.core.wire.refusal import WireError
 from iris_ct.core.wire.tftensor import write_tftensor
 
-_LARGEST_ROUTE = 2**31 - 1
+_LIMIT = 2**31
 
 
 class SeldonAsked(Asked, kw_only=True):
@@ -51,7 +51,7 @@ def whole_routing(routing: Mapping[str, float] | None) -> dict[str, int]:
     """
     if not routing:
         return {}
-    if any(number != int(number) or abs(number) > _LARGEST_ROUTE for number in routing.values()):
+    if any(not -_LIMIT <= number < _LIMIT or number % 1 for number in routing.values()):
         raise WireError(400, "A number in meta.routing is no whole number of 32 bits.")
     return {name: int(number) for name, number in routing.items()}
 
