@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import cycle, drift, ingest, machine, messages
+from benchmarks import cycle, drift, ingest, machine, messages, serving
 from benchmarks.table import Table
 
 FULL_SIZES = (100_000, 1_000_000, 10_000_000)
 
 
-NAMES = ("drift", "ingest", "cycle", "messages")
+NAMES = ("drift", "ingest", "cycle", "messages", "serving")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "ingest": ingest.run,
         "cycle": cycle.run,
         "messages": messages.run,
+        "serving": serving.run,
     }
     pieces = [machine.describe()]
     print(pieces[0], flush=True)
