@@ -48,7 +48,7 @@ NEEDS = [
     ("POST", "/v1/model-services", "operator"),
     ("PATCH", "/v1/model-services/bikes", "operator"),
     ("DELETE", "/v1/models/a/1.0.0", "operator"),
-    ("POST", "/v1/authors/verify", "operator"),
+    ("POST", "/v1/authors/verify", "reader"),
     ("POST", "/v1/authors", "admin"),
     ("DELETE", "/v1/authors/ada", "admin"),
     ("DELETE", "/v1/authors/", "admin"),

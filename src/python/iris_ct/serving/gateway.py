@@ -158,7 +158,7 @@ class Gateway:
         began = self._clock()
         query = scope["query_string"]
         asked = parse_qs(query.decode("latin-1")) if query else {}
-        service = endpoint.service or self._named_service(asked, headers)
+        service = endpoint.service or self._named_service(asked, headers, principal)
         if not principal.may(service.domain):
             raise WireError(404, f"There is no service {service.name!r}.")
         key = headers.get(_KEY) or headers.get(_PUID, b"")
@@ -203,13 +203,16 @@ class Gateway:
         WireError
             404 if there is none, or none in the domains of who asks.
         """
-        service = self._named_service(parse_qs(request.query), request.headers)
-        if not request.principal.may(service.domain):
-            raise WireError(404, f"There is no service {service.name!r}.")
-        return service
+        return self._named_service(parse_qs(request.query), request.headers, request.principal)
 
-    def _named_service(self, asked: Mapping[str, Sequence[str]], headers: Headers) -> Service:
-        services = self.table.services
+    def _named_service(
+        self, asked: Mapping[str, Sequence[str]], headers: Headers, principal: Principal
+    ) -> Service:
+        services = {
+            name: service
+            for name, service in self.table.services.items()
+            if principal.may(service.domain)
+        }
         said = asked.get("service", [headers.get(_SERVICE, b"").decode("latin-1")])[0]
         if said:
             service = services.get(said)

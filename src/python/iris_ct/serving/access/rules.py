@@ -49,6 +49,6 @@ def role_needed(method: str, path: str) -> int:
         if path in HEALTH:
             return OPEN
         return OVERVIEW if path in METRICS else READER
-    if path.startswith(_KEYS) and path != _VERIFY:
-        return ADMIN
-    return OPERATOR
+    if path == _VERIFY:
+        return READER
+    return ADMIN if path.startswith(_KEYS) else OPERATOR
