@@ -171,8 +171,8 @@ def test_domains_hide_and_forbid(rest: Rest) -> None:
             assert "There is no permission to" in told["message"]
         assert willi.ask("GET", "/v1/model-services/s/logs")[0] == 403
         assert erna.ask("PATCH", "/v1/model-services/s", {"replicas": 2})[0] == 200
-    body = {**SERVICE, "domain": "east"}
-    assert willi.ask("POST", "/v1/model-services", body)[0] == 403
+    hers = {**SERVICE, "domain": "east"}
+    assert willi.ask("POST", "/v1/model-services", hers)[0] == 403
     other = {**SERVICE, "models": [{"id": "east.only", "version": "1.0.0"}]}
     assert willi.ask("POST", "/v1/model-services", other)[0] == 403
     assert "east.only" not in [one["id"] for one in willi.ask("GET", "/v1/models")[1]]

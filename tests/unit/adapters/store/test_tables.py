@@ -22,6 +22,7 @@ RELEASED = {
     1: "72724ae0bd8d550b710cd7daf5e3fd95a0a8ddaf073068b2ebe034815e03dd10",
     2: "9546014b8401873f180360e587358910f0dd088b8f948b77e75bfb221a6ffb8d",
     3: "4f24bf3dd3149d0fbd17d7c448dfe252dbd5033d8faf3f2963fdd8f4b408212e",
+    4: "475f0d21f60114901a62a91b88b906435938af7a2c70dcc5dadccc05bf30a7d7",
 }
 # Words that some database of the product keeps for itself.
 RESERVED = frozenset(
