@@ -277,7 +277,7 @@ def feedback(signature: Signature) -> Schema:
             "data": _object(
                 "ndarray",
                 {
-                    "names": {"enum": [[signature.target]]},
+                    "names": {"enum": [[signature.target], None, []]},
                     "ndarray": {"anyOf": [one, {"type": "array", "minItems": 1, "items": one}]},
                 },
                 is_closed=True,
