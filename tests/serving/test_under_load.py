@@ -61,6 +61,7 @@ def load(running: Gateway, *, clients: int = 4) -> Iterator[list[tuple[int, str,
         over.set()
         for thread in threads:
             thread.join(PATIENCE_S)
+    assert answers
     assert [one for one in answers if one[0] != 200] == []
     assert max(Counter(puid for _, puid, _ in answers).values()) == 1
 
@@ -113,7 +114,7 @@ def test_a_branch_that_cannot_start_leaves_the_service_as_it_is(tmp_path: Path) 
     with gateway(tmp_path, control=True) as running:
         bad = branch(tmp_path, version="2")
         (tmp_path / bad["bundle"] / "broken").touch()
-        told = running.push(routes(("tiny", [bad]), ("new", [bad]), revision=2))
+        told = running.push(routes(("tiny", [bad]), ("new", [bad]), revision=2, timeout_s=30.0))
         assert told["ok"] is False
         assert set(told["errors"]) == {"tiny/a", "new/a"}
         assert "the bundle is broken" in told["errors"]["tiny/a"]

@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 # second end on it is sent to a worker that has nothing else to do, so that no other call suffers.
 MAX_ENDS = 3
 _ALONE_FROM = 2
+# Starts in a row that may fail, as when a worker is killed meanwhile, before calls are refused.
+_FAILED_STARTS = 3
 # Seconds before a worker that ended is started again: doubled each time, and back to none after
 # one that answered for a while.
 _FIRST_DELAY_S = 0.1
@@ -183,6 +185,13 @@ class Pool:
         self._held: deque[Waiting] = deque()
         self._suspects: deque[Waiting] = deque()
         self._changed = asyncio.Event()
+        # Starts that failed since a worker was last ready.
+        self._n_failed = 0
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether waiting for a worker has little sense."""
+        return self._n_failed >= _FAILED_STARTS
 
     @property
     def pids(self) -> list[int]:
@@ -225,7 +234,7 @@ class Pool:
             links[0].ask(waiting)
         elif links:
             min(links, key=_load).ask(waiting)
-        elif self.error is not None and self.alone is None:
+        elif self.is_failing and self.alone is None:
             waiting.settle(Failure(503, f"{waiting.call.image} cannot answer: its worker fails."))
         else:
             self._held.append(waiting)
@@ -248,10 +257,10 @@ class Pool:
         Returns
         -------
         str or None
-            The reason if one of them failed to start.
+            The reason if they fail to start again and again.
         """
         while True:
-            if self.error is not None:
+            if self.is_failing:
                 return self.error
             staying = sum(not slot.ending.is_set() for slot in self._slots)
             if self.n_ready >= staying:
@@ -352,8 +361,9 @@ class Pool:
 
     def _fail(self, reason: str) -> None:
         self.error = reason
+        self._n_failed += 1
         _log.warning("%s", reason)
-        if self.n_ready == 0:
+        if self.is_failing and self.n_ready == 0:
             held, self._held = self._held, deque()
             for waiting in held:
                 self._give(waiting)
@@ -361,6 +371,7 @@ class Pool:
 
     def _join(self, link: WorkerLink) -> None:
         self.error = None
+        self._n_failed = 0
         self._links.append(link)
         held, self._held = self._held, deque()
         for waiting in held:
