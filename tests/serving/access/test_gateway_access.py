@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -63,7 +64,7 @@ def tokens(home: Path) -> dict[str, str]:
 def running(home: Path, tokens: dict[str, str], shared_issuer: Issuer) -> Iterator[Gateway]:
     """A gateway that takes static tokens and an issuer's."""
     assert tokens
-    settings = {
+    settings: dict[str, Any] = {
         "CT_SERVE_OIDC_ISSUER": shared_issuer.url,
         "CT_SERVE_OIDC_AUDIENCE": AUDIENCE,
         "CT_SERVE_OIDC_DOMAIN_CLAIM": "groups",
@@ -218,7 +219,7 @@ def test_requests_a_second_are_limited(tmp_path: Path) -> None:
     write_routes(tmp_path, routes(("free", [branch(tmp_path)])))
     token, _ = create_token(tmp_path, "ci", role="reader", domains=("*",), now=datetime.now(UTC))
     # One in a thousand seconds: however slow this machine is, the sixth comes too soon.
-    limits = {"CT_SERVE_RATE": "0.001", "CT_SERVE_RATE_BURST": "5"}
+    limits: dict[str, Any] = {"CT_SERVE_RATE": "0.001", "CT_SERVE_RATE_BURST": "5"}
     with gateway(tmp_path, **limits) as limited:
         told = [limited.post("/model-endpoints/free", ROW, **bearer(token)) for _ in range(6)]
         assert [one.status for one in told] == [200] * 5 + [429]

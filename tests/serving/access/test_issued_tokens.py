@@ -91,7 +91,8 @@ def test_tokens_of_the_wrong_time_issuer_or_audience_are_refused(issuer: Issuer)
         refused(at, issuer.token(iss="https://evil.example"), "another issuer")
         refused(at, issuer.token(iss=issuer.url + "/"), "another issuer")
         for claim in ("exp", "iss", "aud"):
-            refused(at, issuer.token(**{claim: None}), "lacks one of")
+            without: dict[str, Any] = {claim: None}
+            refused(at, issuer.token(**without), "lacks one of")
         # Clocks may differ by five seconds, and the audience may be one of several.
         assert status(at.ask(*ASKED, issuer.token(exp=now - 2))) == 200
         assert status(at.ask(*ASKED, issuer.token(nbf=now + 3, aud=["x", AUDIENCE]))) == 200
@@ -227,7 +228,7 @@ def test_the_claims_may_have_other_names(issuer: Issuer) -> None:
         "oidc_roles": "boss = admin, hand=reader",
     }
     with trusting(issuer, **more, oidc_name_claim="email") as at:
-        claims = {"https://ct.example/roles": "hand boss", "email": "a@b.example"}
+        claims: dict[str, Any] = {"https://ct.example/roles": "hand boss", "email": "a@b.example"}
         assert at.ask(*ASKED, issuer.token(**claims)) == Principal("a@b.example", "admin", ("*",))
         assert status(at.ask(*ASKED, issuer.token())) == 403
     with trusting(issuer, oidc_role_claim="scope", oidc_roles="ct.read=reader") as at:
@@ -382,7 +383,7 @@ def test_a_document_that_is_no_key_set_counts_as_none(issuer: Issuer, document: 
 def test_static_tokens_count_beside_an_issuer(issuer: Issuer, tmp_path: Path) -> None:
     at_noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
     token, _ = create_token(tmp_path, "ci", role="admin", domains=("*",), now=at_noon)
-    said = {"oidc_issuer": issuer.url, "oidc_audience": AUDIENCE}
+    said: dict[str, Any] = {"oidc_issuer": issuer.url, "oidc_audience": AUDIENCE}
     with door(AccessOptions(home=tmp_path, **said)) as at:
         assert at.ask(*ASKED, token) == Principal("ci", "admin", ("*",))
         assert status(at.ask(*ASKED, issuer.token())) == 200

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.serving.access.asking import door, status
 from tests.serving.access.issuer import AUDIENCE, Issuer
 from tests.serving.access.real_issuer import RealIssuer
+from tests.serving.gateways import branch, gateway, routes, write_routes
 
-from iris_ct.client import ClientSettings, ModelClient
+from iris_ct.client import ModelClient, ServiceCallError, read_settings
 from iris_ct.serving.access import AccessOptions, Principal
 
+MESSAGE = {"data": {"ndarray": [[1.0]]}}
 ASKED = ("POST", "/model-endpoints/bikes")
 
 
@@ -56,20 +59,43 @@ def test_a_token_of_another_issuer_does_not_count(
 
 
 @pytest.mark.integration
-def test_the_client_logs_in_there_and_renews_its_token(real_issuer: RealIssuer) -> None:
-    settings = ClientSettings(
-        model_service_uri="http://127.0.0.1:1/model-endpoints/bikes",
-        access_token_uri=f"{real_issuer.url}/token",
-        username="ada",
-        password="analytical",  # noqa: S106 - a person of the test's issuer
-    )
+def test_the_client_gets_predictions_of_a_gateway_and_renews_its_token(
+    real_issuer: RealIssuer, tmp_path: Path
+) -> None:
+    """Issuer, gateway and client as in an installation; the client as the reference has it."""
+    services = [(name, [branch(tmp_path, name)]) for name in ("credit", "bikes")]
+    text = routes(*services).replace(b'"name": "credit"', b'"name": "credit", "domain": "loans"')
+    write_routes(tmp_path, text.replace(b'"name": "bikes"', b'"name": "bikes", "domain": "bikes"'))
+    trusted: dict[str, Any] = {
+        "CT_SERVE_OIDC_ISSUER": real_issuer.url,
+        "CT_SERVE_OIDC_AUDIENCE": AUDIENCE,
+        "CT_SERVE_OIDC_DOMAIN_CLAIM": "groups",
+    }
     now = [0.0]
-    client = ModelClient(settings, clock=lambda: now[0])
-    first = client._fresh_token()
-    assert client._fresh_token() == first
-    # Of 300 seconds 30 are left; the issuer gives each renewal token once.
-    for _ in range(2):
-        now[0] += 271.0
-        second = client._fresh_token()
-        assert second != first
-        first = second
+
+    def client(service: str, username: str, password: str) -> ModelClient:
+        said = (
+            f"model-service-uri={running.address}/model-endpoints/{service}",
+            f"access-token-uri={real_issuer.url}/token",
+            "client-id=mxe-rest-client",
+            f"username={username}",
+            f"password={password}",
+            "disableSslCertVerification=false",
+        )
+        return ModelClient(read_settings(text="\n".join(said), environ={}), clock=lambda: now[0])
+
+    with gateway(tmp_path, **trusted) as running:
+        ada = client("credit", "ada", "analytical")
+        # Of 300 seconds 30 are left; the issuer takes each renewal once.
+        for now[0] in (0.0, 100.0, 271.0, 542.0):
+            assert ada.predict(MESSAGE)["image"] == "tiny:1"
+        refusals = {
+            ("bikes", "ada", "analytical"): 404,
+            ("credit", "bob", "builder"): 404,
+            ("credit", "eve", "listens"): 403,
+            ("credit", "bob", "wrong"): 400,
+        }
+        for who, status_of_it in refusals.items():
+            with pytest.raises(ServiceCallError) as refusal:
+                client(*who).predict(MESSAGE)
+            assert refusal.value.status == status_of_it, who[:2]
