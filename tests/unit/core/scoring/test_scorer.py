@@ -114,6 +114,20 @@ def test_keys_are_given_back_as_the_store_spells_them() -> None:
     assert scorer.score(Inputs(rows=[[1, 0, "red", None]])).keys is None
 
 
+@pytest.mark.parametrize("key", [["depot", "seen"], ["sent"], ["depot", "sent"]])
+def test_a_row_alone_has_the_answer_and_the_key_that_it_has_among_others(key: list[str]) -> None:
+    """One row goes the quick way, two rows go column by column."""
+    scorer = fitted(key=key).scorer
+    row = {"size": 1, "heavy": 0, "colour": "red", "sent": "2024-03-01"}
+    whole = {"depot": 7.0, "seen": "2024-03-01 04:00"}
+    for said in (row, {**row, **{name: whole[name] for name in key if name in whole}}):
+        names, cells = tuple(said), [*said.values()]
+        both = scorer.score(Inputs(names=names, rows=[cells, cells]))
+        alone = scorer.score(Inputs(names=names, rows=[cells]))
+        assert [*alone.prediction] == [*both.prediction][:1]
+        assert alone.keys == (both.keys and both.keys[:1])
+
+
 def test_a_key_that_is_a_feature_is_given_with_it_and_asks_for_no_other_column() -> None:
     alone = fitted(key=["sent"]).scorer
     assert alone.score(Inputs(rows=[[1, 0, "red", "2024-03-01"]])).keys == ["2024-03-01T00:00:00Z"]

@@ -84,7 +84,7 @@ class Scorer:
             keyed = True
         try:
             if keyed:
-                keys = [self._key.read([values.get(name) for name in self._key.columns])]
+                keys = self._key_of(values)
             self._row.read_named(values, row.fill)
         except UnsureError:
             cells = {name: [cell] for name, cell in values.items()}
@@ -103,7 +103,7 @@ class Scorer:
             If a row is not as the specification declares it.
         """
         rows = inputs.rows
-        if rows is not None and len(rows) == 1 and not self._key.columns:
+        if rows is not None and len(rows) == 1:
             alone = self._score_alone(inputs.names, rows[0])
             if alone is not None:
                 return alone
@@ -130,20 +130,29 @@ class Scorer:
         return (*self.signature.names, BASE), result[:, 0] if shares.shape[1] == 1 else result
 
     def _score_alone(self, names: tuple[str, ...] | None, cells: Sequence[Any]) -> Outputs | None:
-        """Score one row of a model without key columns; None if it is for the careful way."""
+        """Score one row the quick way; None if it is for the careful way."""
         row = self._booster.row()
+        keys: Keys = None
         try:
             if names is None or names == self._row.names:
                 if len(cells) != len(self._row.names):
                     return None
+                if self._keys_are_features:
+                    keys = self._key_of(dict(zip(self._row.names, cells, strict=True)))
                 self._row.read(cells, row.fill)
             elif len(cells) == len(names) == len(set(names)) and self._known.issuperset(names):
-                self._row.read_named(dict(zip(names, cells, strict=True)), row.fill)
+                values = dict(zip(names, cells, strict=True))
+                if self._key.is_given(values):
+                    keys = self._key_of(values)
+                self._row.read_named(values, row.fill)
             else:
                 return None
         except UnsureError:
             return None
-        return self._answer(row.predict(), None)
+        return self._answer(row.predict(), keys)
+
+    def _key_of(self, values: Mapping[str, Any]) -> Keys:
+        return [self._key.read([values.get(name) for name in self._key.columns])]
 
     def _read(self, inputs: Inputs) -> tuple[NDArray[np.float64], Keys]:
         """Read rows the quick way if that is sure, else the careful way."""
