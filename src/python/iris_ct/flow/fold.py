@@ -23,8 +23,8 @@ from iris_ct.flow.predict_row import key_parts
 from iris_ct.ports import Clock, Store
 from iris_ct.ports.observation import PLACE_IN_REQUEST, PREDICTED_AT, PUID
 
-# Segments folded at once: some hundred megabytes of memory while it lasts.
-_MOST_BYTES = 64 << 20
+# Segments folded at once. Single rows need some fifteen times their bytes while it lasts: 250 MB.
+_MOST_BYTES = 16 << 20
 # Waiting longer makes fewer files, and the log later.
 DUE_BYTES = 8 << 20
 DUE_S = 60.0
