@@ -1,7 +1,8 @@
 """Decides who may ask what, for each request of the gateway.
 
-A token that was looked at once is found again in a dictionary, by its digest, until it expires or a
-minute is over; that is the way of nearly all requests and waits for nothing.
+A token that was looked at once is found again in a dictionary until it expires or a minute is over;
+that is the way of nearly all requests and waits for nothing. The dictionary knows only tokens that
+count, by what was sent: a digest instead would take longer than all the rest.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from iris_ct.core.errors import ConfigError
@@ -35,9 +35,10 @@ Decision = Principal | Refusal
 
 # Seconds between two looks at the file of tokens: how long a deleted one still counts.
 _LOOK_S = 0.5
-# Seconds that a decision is remembered, and how many are.
+# Seconds that a decision is remembered, how many are, and the bytes of a header that may be.
 _KEPT_S = 60.0
 _MOST_KEPT = 4096
+_LONGEST_KEPT = 4 << 10
 # Bytes of a token; those of issuers have one or two thousand.
 _LONGEST = 16 << 10
 # How many hosts by which the gateway was asked are remembered.
@@ -63,7 +64,7 @@ class _Asked:
 
     token: str = field(repr=False)
     is_basic: bool
-    digest: bytes
+    said: bytes = field(repr=False)
     needed: int
     scope: Scope
 
@@ -98,6 +99,7 @@ class Access:
         self._tokens = TokenFile(tokens_path(options.home))
         self._tokens.look()
         self._oidc = oidc
+        self._is_on = bool(options.oidc_issuer) or self._tokens.is_used
         self._look_at = clock() + _LOOK_S
         self._known: dict[bytes, _Known] = {}
         self._buckets: dict[str, Bucket] = {}
@@ -110,7 +112,7 @@ class Access:
     @property
     def is_on(self) -> bool:
         """Whether a token is needed."""
-        return bool(self._options.oidc_issuer) or self._tokens.is_used
+        return self._is_on
 
     def start(self) -> None:
         """Fetch the issuer's keys beside what else is started.
@@ -149,18 +151,17 @@ class Access:
         needed = role_needed(scope["method"], scope["path"])
         if needed == OPEN or (needed == OVERVIEW and self._options.metrics_open):
             return NOBODY
-        if not self.is_on:
+        if not self._is_on:
             return self._check_local(scope, headers, now)
         said = headers.get(b"authorization")
         if said is None:
             return self._without_token(headers)
         if len(headers) != len(scope["headers"]) and _came_twice(scope, b"authorization"):
             return Refusal(400, "The header Authorization came twice; send one token.")
-        digest = sha256(said).digest()
-        known = self._known.get(digest)
+        known = self._known.get(said)
         if known is not None and now < known.until:
             return self._admit(known, needed, scope, now)
-        return self._look_closely(said, digest, needed, scope)
+        return self._look_closely(said, needed, scope)
 
     # Those that are known.
 
@@ -188,9 +189,10 @@ class Access:
         bucket = self._bucket(f"{kind}:{principal.name}")
         until = now + min(left_s, _KEPT_S)
         known = _Known(principal, until, bucket, is_basic=asked.is_basic)
-        if len(self._known) >= _MOST_KEPT:
-            del self._known[next(iter(self._known))]
-        self._known[asked.digest] = known
+        if len(asked.said) <= _LONGEST_KEPT:
+            if len(self._known) >= _MOST_KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[asked.said] = known
         return self._admit(known, asked.needed, asked.scope, now)
 
     def _bucket(self, whose: str) -> Bucket | None:
@@ -207,12 +209,12 @@ class Access:
     # Those that are not.
 
     def _look_closely(
-        self, said: bytes, digest: bytes, needed: int, scope: Scope
+        self, said: bytes, needed: int, scope: Scope
     ) -> Decision | Awaitable[Decision]:
         read = read_authorization(said)
         if isinstance(read, Refusal):
             return read
-        asked = _Asked(*read, digest, needed, scope)
+        asked = _Asked(*read, said, needed, scope)
         if asked.token.startswith(MARK):
             return self._check_static(asked)
         if not self._options.oidc_issuer:
@@ -320,6 +322,7 @@ class Access:
     def _look(self, now: float) -> None:
         self._look_at = now + _LOOK_S
         if self._tokens.look():
+            self._is_on = bool(self._options.oidc_issuer) or self._tokens.is_used
             self._known.clear()
             if self._tokens.problem:
                 _log.error("No static token counts: %s", self._tokens.problem)
