@@ -269,7 +269,8 @@ def feedback(signature: Signature) -> Schema:
     """Describe feedback: a reward, or what was true for the rows of an answer."""
     true: Schema = {"anyOf": [_NUMBER, {"type": "string", "pattern": _NUMBER_TEXT}]}
     if signature.classes:
-        true = {"type": "string", "enum": list(signature.classes)}
+        # Also a class that the model does not know yet.
+        true = {"type": ["string", "number", "boolean", "null"]}
     one: Schema = {"type": "array", "minItems": 1, "maxItems": 1, "items": true}
     truth = _object(
         "data",
