@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from iris_ct.core.errors import ConfigError, DataError
 from iris_ct.core.scoring.record import record_of
 from iris_ct.core.wire import seldon
 from iris_ct.core.wire.exchange import Served
-from iris_ct.flow.predict_row import checked_id
+from iris_ct.flow.predict_row import checked_id, made_up_id
 from iris_ct.flow.serve import LoadedModel
 from iris_ct.ports import Clock, Store
 
@@ -80,7 +79,7 @@ def invoke(
         If the content is not of that format, or not what the model takes.
     """
     model, version = champion.specification.name, champion.version.version
-    puid = f"invoke:{checked_id(request_id) if request_id else secrets.token_hex(8)}"
+    puid = f"invoke:{checked_id(request_id) if request_id else made_up_id()}"
     asked = seldon.decode(_message(content, input_format, feature_names))
     inputs = asked.inputs
     if feature_names and inputs.names is None and inputs.columns is None:

@@ -5,8 +5,8 @@ Neither MLflow nor pandas is needed, and of the store only what the one row need
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from typing import Any
 
 import numpy as np
@@ -57,23 +57,24 @@ def predict_row(
         columns are named, never what they hold. If ``request_id`` cannot be one.
     """
     model = champion.specification.name
-    puid = f"row:{checked_id(request_id) if request_id else secrets.token_hex(8)}"
+    puid = f"row:{checked_id(request_id) if request_id else made_up_id()}"
     if request_id and (before := _waiting(model, puid, store)) is not None:
-        return _answer(before)
+        return _answer(model, before.version, _outputs_of(before), puid)
     if wanted.lstrip().startswith("{"):
         outputs = champion.scorer.score_row(read_object(wanted))
     else:
         outputs = _score_stored(wanted, champion, store)
+    version = champion.version.version
     made = record_of(
         outputs,
         puid=puid,
         model=model,
-        version=champion.version.version,
+        version=version,
         at_us=int(clock.now().timestamp() * 1e6),
         once=bool(request_id),
     )
     store.journal_writer.append([made])
-    return _answer(made)
+    return _answer(model, version, outputs, puid)
 
 
 def checked_id(request_id: str) -> str:
@@ -86,6 +87,11 @@ def checked_id(request_id: str) -> str:
     )
 
 
+def made_up_id() -> str:
+    """Give a name that no other request has; it need not be hard to guess."""
+    return f"{random.getrandbits(64):016x}"  # names, not secrets
+
+
 def _waiting(model: str, puid: str, store: Store) -> Record | None:
     """Find a prediction that waits to be logged."""
     for segment in store.journal.segments():
@@ -96,16 +102,23 @@ def _waiting(model: str, puid: str, store: Store) -> Record | None:
     return None
 
 
-def _answer(made: Record) -> dict[str, Any]:
-    shares = dict(zip(made.classes, made.shares()[0].tolist(), strict=True)) or None
-    prediction = made.prediction[0] if shares else made.numbers()[0].item()
+def _outputs_of(made: Record) -> Outputs:
+    prediction = made.prediction if isinstance(made.prediction, list) else made.numbers()
+    shares = made.shares() if made.classes else None
+    return Outputs(prediction, shares, tuple(made.classes), made.keys)
+
+
+def _answer(model: str, version: int, outputs: Outputs, puid: str) -> dict[str, Any]:
+    prediction, shares = outputs.prediction[0], outputs.probabilities
     return {
-        "model": made.model,
-        "model_version": made.version,
-        "key": made.keys[0] if made.keys else None,
-        "prediction": prediction,
-        "probabilities": shares,
-        "request_id": made.puid,
+        "model": model,
+        "model_version": version,
+        "key": outputs.keys[0] if outputs.keys else None,
+        "prediction": prediction if isinstance(prediction, str) else prediction.item(),
+        "probabilities": None
+        if shares is None
+        else dict(zip(outputs.classes, shares[0].tolist(), strict=True)),
+        "request_id": puid,
     }
 
 

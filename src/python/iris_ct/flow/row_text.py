@@ -25,8 +25,10 @@ def read_object(text: str) -> dict[str, Any]:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return _read_carefully(text)
     # The quick codec lets a name that comes twice pass, which adds at least two quotation marks.
-    n_texts = len(content) + sum([type(said) is str for said in content.values()])
-    return content if text.count('"') == 2 * n_texts else _read_carefully(text)
+    n_marks = text.count('"') - 2 * len(content)
+    if n_marks and n_marks != 2 * sum([type(said) is str for said in content.values()]):
+        return _read_carefully(text)
+    return content
 
 
 def _read_carefully(text: str) -> dict[str, Any]:

@@ -107,22 +107,25 @@ def _encoding(directory: Path) -> FeatureEncoding:
     return FeatureEncoding.from_json((directory / "encoding.json").read_text("utf-8"))
 
 
-# Appointments by processes that do not share our files are noticed within it.
+# Appointments by processes of this home are noticed within the first, those by processes that do
+# not share its files within the second. One look costs a system call, a question milliseconds.
+_LOOKED_AGAIN_S = 0.02
 _ASKED_AGAIN_S = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Held:
     champion: Champion
     loaded: LoadedModel
     appointments: int
     asked_at: float
+    looked_at: float
 
 
 class Champions:
     """The champions of this process, each loaded once.
 
-    Who serves is asked of the store once a second, and at once when a process of this home has
+    Who serves is asked of the store once a second, and a moment after a process of this home has
     appointed somebody; asking it for every row would take many times as long as predicting one.
     The loaded model is swapped in one assignment, so threads see the old or the new one, never a
     mixture. Owned by the composition root; safe to use from several threads.
@@ -134,14 +137,17 @@ class Champions:
 
     def serving(self, model: str) -> LoadedModel | None:
         """Give the loaded champion, or None if nothing serves yet."""
-        held = self._held.get(model)
-        # Before the question, so that an appointment during it is noticed by the next.
-        appointments, now = self._store.models.appointments(), time.monotonic()
+        held, now = self._held.get(model), time.monotonic()
+        if held is not None and now - held.looked_at < _LOOKED_AGAIN_S:
+            return held.loaded
+        # Before the question, so that an appointment during it is noticed by the next look.
+        appointments = self._store.models.appointments()
         if (
             held is not None
             and held.appointments == appointments
             and now - held.asked_at < _ASKED_AGAIN_S
         ):
+            held.looked_at = now
             return held.loaded
         champion = self._store.models.champion(model)
         if champion is None:
@@ -151,7 +157,7 @@ class Champions:
         else:
             version = self._store.models.get(model, champion.version)
             loaded = load_version(version, store=self._store)
-        self._held[model] = _Held(champion, loaded, appointments, now)
+        self._held[model] = _Held(champion, loaded, appointments, now, now)
         return loaded
 
     def require(self, model: str) -> LoadedModel:
