@@ -56,7 +56,7 @@ def _younger(lines: list[str], path: Path, since: datetime) -> list[str]:
 
 
 def _time(line: str) -> datetime | None:
-    found = _TIME.match(line.lstrip("["))
+    found = _TIME.match(line.lstrip("[= "))
     if found is None:
         return None
     time = datetime.fromisoformat(found.group().replace(",", "."))

@@ -209,7 +209,7 @@ def _champions(parts: Parts, state: ServingState) -> list[Answer]:
             "endpoint": state.endpoint(model),
         }
         running = state.services.get(model, {}).get("instances")
-        found.append(said | ({"replicas": running} if isinstance(running, int) else {}))
+        found.append(said | ({"replicas": running} if isinstance(running, int) and running else {}))
     return found
 
 
