@@ -180,6 +180,7 @@ def gateway(
     finally:
         process.terminate()
         code = process.wait(PATIENCE_S)
-        process.stdout.close() if process.stdout else None
+        if process.stdout is not None:
+            process.stdout.close()
     if code != 0:
         raise GatewayEndedError(f"the gateway ended with code {code}")

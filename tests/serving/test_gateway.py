@@ -24,8 +24,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     two = [branch(home, "a", weight=0.8), branch(home, "b", version="2", weight=0.2)]
     one = [branch(home, "c", version="3"), branch(home, "s", version="4", shadow=True)]
     write_routes(home, routes(("two", two), ("one", one), timeout_s=1.5))
-    limits = {"CT_SERVE_MAX_BODY_MB": "1", "CT_SERVE_READ_TIMEOUT_S": "1"}
-    with gateway(home, control=True, **limits) as started:
+    with gateway(
+        home, control=True, CT_SERVE_MAX_BODY_MB="1", CT_SERVE_READ_TIMEOUT_S="1"
+    ) as started:
         yield started
 
 
