@@ -125,8 +125,7 @@ def services(parts: Parts, asker: Asker) -> list[Answer]:
     """
     state = read_state(parts.home)
     kept = {one.service.name: _answer(one, state) for one in parts.store.services.services()}
-    champions = {said["name"]: said for said in _champions(parts, state)}
-    told = champions | kept
+    told = {said["name"]: said for said in _champions(parts, state)} | kept
     return [told[name] for name in sorted(told) if asker.may(told[name].get("domain", ""))]
 
 
@@ -209,7 +208,9 @@ def _champions(parts: Parts, state: ServingState) -> list[Answer]:
             "endpoint": state.endpoint(model),
         }
         running = state.services.get(model, {}).get("instances")
-        found.append(said | ({"replicas": running} if isinstance(running, int) and running else {}))
+        found.append(
+            said | ({"replicas": running} if isinstance(running, int) and running else {})
+        )
     return found
 
 
