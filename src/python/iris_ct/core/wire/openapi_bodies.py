@@ -286,13 +286,21 @@ def feedback(signature: Signature) -> Schema:
         },
         is_closed=True,
     )
+    # Of an answer only this is read; whatever else it had may stay.
+    puid = {"type": ["string", "null"], "maxLength": MAX_ID_LENGTH}
+    routes = {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
+    routing = {"type": ["object", "null"], "additionalProperties": routes}
+    meta = {"type": ["object", "null"], "properties": {"puid": puid, "routing": routing}}
     named = {
         "type": "object",
         "required": ["puid"],
-        "properties": {"puid": {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH}},
-        "additionalProperties": False,
+        "properties": {
+            "puid": {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH},
+            "routing": routing,
+        },
     }
-    request = seldon(signature)
+    bare = {"type": "object", "properties": {"meta": _META}, "additionalProperties": False}
+    request = {"anyOf": [seldon(signature), bare, _NULL]}
     return {
         "anyOf": [
             {
@@ -300,7 +308,7 @@ def feedback(signature: Signature) -> Schema:
                 "required": ["reward"],
                 "properties": {
                     "request": request,
-                    "response": _object("meta", {"meta": _META}),
+                    "response": {"type": ["object", "null"], "properties": {"meta": meta}},
                     "reward": _NUMBER,
                 },
             },

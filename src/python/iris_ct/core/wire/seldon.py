@@ -45,7 +45,9 @@ _PAYLOADS = ("data", "jsonData", "strData", "binData")
 R = TypeVar("R")
 
 
-class _Meta(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class Meta(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What goes along with a message, of those fields that are read."""
+
     puid: str | None = None
     tags: dict[str, Any] | None = None
     routing: dict[str, float] | None = None
@@ -69,7 +71,7 @@ class _Data(msgspec.Struct, Generic[R], forbid_unknown_fields=True):
 class _Message(msgspec.Struct, Generic[R], rename="camel", forbid_unknown_fields=True):
     # Of answers; not read.
     status: Any = None
-    meta: _Meta | None = None
+    meta: Meta | None = None
     data: _Data[R] | None = None
     json_data: Any = msgspec.UNSET
     str_data: str | None = None
@@ -226,7 +228,7 @@ def _from_tftensor(tensor: TFTensor, names: list[str] | None) -> SeldonAsked:
     return SeldonAsked(inputs=inputs, n_rows=len(found), encoding="tftensor", shape=shape)
 
 
-def _carry(meta: _Meta, asked: SeldonAsked) -> None:
+def _carry(meta: Meta, asked: SeldonAsked) -> None:
     if meta.puid:
         if len(meta.puid) > MAX_ID_LENGTH:
             raise WireError(

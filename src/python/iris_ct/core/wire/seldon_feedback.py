@@ -55,22 +55,27 @@ class _Meta(msgspec.Struct):
     routing: dict[str, float] | None = None
 
 
-class _Message(msgspec.Struct, rename="camel"):
+class _Response(msgspec.Struct):
     meta: _Meta | None = None
-    data: Any = None
+
+
+class _Message(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    status: Any = None
+    meta: seldon.Meta | None = None
+    data: Any = msgspec.UNSET
     json_data: Any = msgspec.UNSET
-    str_data: Any = None
-    bin_data: Any = None
+    str_data: Any = msgspec.UNSET
+    bin_data: Any = msgspec.UNSET
 
     @property
     def is_bare(self) -> bool:
         """Whether there is no payload at all."""
-        return self.json_data is msgspec.UNSET and (
-            self.data is self.str_data is self.bin_data is None
-        )
+        payloads = (self.data, self.json_data, self.str_data, self.bin_data)
+        return all(payload is msgspec.UNSET for payload in payloads)
 
 
 _PARTS = msgspec.json.Decoder(_Parts)
+_RESPONSE: msgspec.json.Decoder[_Response | None] = msgspec.json.Decoder(_Response | None)
 _MESSAGE: msgspec.json.Decoder[_Message | None] = msgspec.json.Decoder(_Message | None)
 
 
@@ -90,12 +95,12 @@ def decode(body: bytes, content_type: str = "application/json") -> Feedback:
         400 or 415, also if there is neither reward nor truth.
     """
     parts = decode_json(_PARTS, message_of(body, content_type), "The feedback")
-    response = _head(parts.response, "response")
+    response = decode_json(_RESPONSE, parts.response, "The response of the feedback")
     request = _head(parts.request, "request")
     truth = _head(parts.truth, "truth")
     if parts.reward is None and truth.is_bare:
         raise WireError(400, "The feedback has neither reward nor truth. Send one of them.")
-    meta = response.meta or request.meta or _Meta()
+    meta = (response.meta if response else None) or request.meta or _Meta()
     puid = meta.puid or (request.meta.puid if request.meta else None) or ""
     if len(puid) > MAX_ID_LENGTH:
         raise WireError(
