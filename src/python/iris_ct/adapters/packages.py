@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ SELDON, PYFUNC = "seldon", "pyfunc"
 _FORMAT = 1
 _MLMODEL = "MLmodel"
 _REQUIREMENTS = "requirements.txt"
+_NUMPY = re.compile(r"^\s*(?:import|from)\s+numpy\b", re.MULTILINE)
 # Of pip: large libraries on a slow line.
 _INSTALL_S = 3600.0
 _VENV_S = 300.0
@@ -120,21 +122,35 @@ def _digests(source: Path) -> dict[str, str]:
 
 def _make_venv(source: Path, folder: Path, python: str) -> None:
     shutil.rmtree(folder / VENV, ignore_errors=True)
-    _run([python, "-m", "venv", str(folder / VENV)], _VENV_S, "its virtual environment")
+    own = str(python_of(folder))
+    # To put pip into the environment takes longer than all the rest.
+    has_pip = _has(python, "pip")
+    made = [python, "-m", "venv", *(["--without-pip"] if has_pip else []), str(folder / VENV)]
+    _run(made, _VENV_S, "its virtual environment")
+    pip = [python, "-m", "pip", "--python", own] if has_pip else [own, "-m", "pip"]
+    pip += ["--disable-pip-version-check", "install", "--no-input", "--progress-bar", "off"]
     requirements = source / _REQUIREMENTS
     if requirements.is_file() and _asks_for_something(requirements):
-        pip = [str(python_of(folder)), "-m", "pip", "--disable-pip-version-check", "install"]
-        _run(
-            [*pip, "--no-input", "--progress-bar", "off", "-r", str(requirements)],
-            _INSTALL_S,
-            f"what {_REQUIREMENTS} asks for",
-            cwd=source,
-        )
+        what = f"what {_REQUIREMENTS} asks for"
+        _run([*pip, "-r", str(requirements)], _INSTALL_S, what, cwd=source)
+    # Where Seldon runs a class NumPy is there, so that few ask for it.
+    if _imports_numpy(source) and not _has(own, "numpy"):
+        _run([*pip, "numpy"], _INSTALL_S, "NumPy, which the source imports,")
 
 
 def _asks_for_something(requirements: Path) -> bool:
     lines = requirements.read_text("utf-8", "replace").splitlines()
     return any(line.split("#")[0].strip() for line in lines)
+
+
+def _imports_numpy(source: Path) -> bool:
+    return any(_NUMPY.search(path.read_text("utf-8", "replace")) for path in source.rglob("*.py"))
+
+
+def _has(python: str, module: str) -> bool:
+    command = [python, "-I", "-c", f"import {module}"]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own words
+    return done.returncode == 0
 
 
 def _run(command: Sequence[str], within_s: float, what: str, cwd: Path | None = None) -> None:
