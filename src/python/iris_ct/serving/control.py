@@ -186,7 +186,8 @@ class ControlLine:
                     keep=self._remember,
                 )
             except ChildError as error:
-                _log.warning("%s Look at %s.", error, program.log)
+                if not self._over.is_set():
+                    _log.warning("%s Look at %s.", error, program.log)
                 delay = min(2 * delay, _LONGEST_DELAY_S)
             else:
                 delay = _FIRST_DELAY_S
