@@ -85,7 +85,7 @@ class Worker:
 
     def __init__(self, python: str, bundle: Path, *more: str) -> None:
         self.ours, theirs = socket.socketpair()
-        self.ours.settimeout(60)
+        self.ours.settimeout(300)
         script = foreign_worker.__file__
         command = [python, script, "--fd", str(theirs.fileno()), "--bundle", str(bundle), *more]
         self.process = subprocess.Popen(
@@ -117,13 +117,13 @@ class Worker:
         return answer
 
     def refusal(self) -> str:
-        assert self.process.wait(60) == 2
+        assert self.process.wait(300) == 2
         assert self.process.stderr is not None
         return self.process.stderr.read()
 
     def close(self) -> None:
         self.ours.close()
-        self.process.wait(60)
+        self.process.wait(300)
         assert self.process.stderr is not None
         self.process.stderr.close()
 
@@ -217,7 +217,7 @@ def test_a_failing_class_goes_on_and_tells_no_value(package: Path, start: Start)
     assert worker.ask(SELDON, [1]).status == 400
     assert worker.ask(SELDON, {"strData": "x"}).status == 200
     worker.ours.close()
-    assert worker.process.wait(60) == 0
+    assert worker.process.wait(300) == 0
     assert worker.process.stderr is not None
     told = worker.process.stderr.read()
     assert "ValueError" in told
@@ -306,8 +306,10 @@ def test_what_is_no_model_cannot_be_built(tmp_path: Path) -> None:
 
 
 def test_a_library_that_cannot_be_installed_is_told_and_pips_words_are_kept(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """NumPy is installed where the source imports it, as where Seldon runs classes it is there."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
     source = tmp_path / "source"
     source.mkdir()
     (source / "MLmodel").write_text("flavors: {}")
@@ -316,24 +318,35 @@ def test_a_library_that_cannot_be_installed_is_told_and_pips_words_are_kept(
         build(source, tmp_path, INFO)
     assert "there-is-no-such-folder" in "".join(capfd.readouterr())
     assert not (tmp_path / "PACKAGE.json").exists()
+    (source / "requirements.txt").unlink()
+    (source / "code.py").write_text("from numpy import array\n")
+    with pytest.raises(PackageRefusedError, match=r"NumPy, which the source imports, failed"):
+        build(source, tmp_path, INFO)
+    assert "No matching distribution found for numpy" in "".join(capfd.readouterr())
 
 
 def test_an_mlflow_model_answers(tmp_path: Path, start: Start) -> None:
-    """Saved from code, which MLflow runs instead of unpickling it; our own environment has it."""
+    """As MLflow 3.17 saves it from code, which it runs instead of unpickling; ours serves it."""
     source = tmp_path / "source"
-    code = tmp_path / "double.py"
-    code.write_text(
+    source.mkdir()
+    (source / "double.py").write_text(
         "import mlflow\n"
         "class Double(mlflow.pyfunc.PythonModel):\n"
         "    def predict(self, context, model_input, params=None):\n"
         "        return (model_input['x'] * 2).tolist()\n"
         "mlflow.models.set_model(Double())\n"
     )
-    save = (
-        f"import mlflow; mlflow.pyfunc.save_model({str(source)!r}, python_model={str(code)!r}, "
-        "pip_requirements=[])"
+    (source / "MLmodel").write_text(
+        "flavors:\n"
+        "  python_function:\n"
+        "    cloudpickle_version: 3.1.2\n"
+        "    code: null\n"
+        "    loader_module: mlflow.pyfunc.loaders.code_model\n"
+        "    model_code_path: /home/anna/double.py\n"
+        "    python_version: 3.11.7\n"
+        "    streamable: false\n"
+        "mlflow_version: 3.17.2\n"
     )
-    subprocess.run([sys.executable, "-c", save], check=True, capture_output=True)
     packaged(tmp_path)
     worker = start(sys.executable, tmp_path, "--runtime", "pyfunc")
     worker.hear()

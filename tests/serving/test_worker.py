@@ -228,7 +228,7 @@ class Worker:
 
     def __init__(self, bundle: Path, journal: Path, *more: str) -> None:
         self.ours, theirs = socket.socketpair()
-        self.ours.settimeout(60)
+        self.ours.settimeout(300)
         command = [sys.executable, "-m", "iris_ct.serving.worker", "--fd", str(theirs.fileno())]
         command += ["--bundle", str(bundle), "--journal", str(journal), *more]
         self.process = subprocess.Popen(
@@ -252,7 +252,7 @@ class Worker:
 
     def end(self) -> int:
         self.ours.close()
-        code = self.process.wait(60)
+        code = self.process.wait(300)
         assert self.process.stderr is not None
         self.process.stderr.close()
         return code
@@ -309,7 +309,7 @@ def test_a_worker_that_is_drained_answers_first(worker: Worker, model: Fitted) -
     assert (kind, request_id, answer.n_rows) == (ANSWER, 7, 3)
     with pytest.raises(EOFError):
         worker.hear()
-    assert worker.process.wait(60) == 0
+    assert worker.process.wait(300) == 0
 
 
 def test_no_answered_prediction_is_lost_when_a_worker_is_killed(
@@ -328,7 +328,7 @@ def test_no_answered_prediction_is_lost_when_a_worker_is_killed(
                 answered += 1
         except (EOFError, ConnectionResetError):
             break
-    worker.process.wait(60)
+    worker.process.wait(300)
     journal = FolderJournal(tmp_path / "journal")
     kept = 0
     for segment in journal.segments():
@@ -341,7 +341,7 @@ def test_no_answered_prediction_is_lost_when_a_worker_is_killed(
 
 def test_a_worker_that_cannot_load_says_why_and_ends(bundle: Path, tmp_path: Path) -> None:
     worker = Worker(tmp_path, tmp_path / "journal")
-    assert worker.process.wait(60) == 2
+    assert worker.process.wait(300) == 2
     assert worker.process.stderr is not None
     assert "The bundle" in worker.process.stderr.read()
     worker.end()
