@@ -34,9 +34,11 @@ _ARRIVAL_S = 15.0
 # Seconds before it is started again, doubled each time it ends without having been ready.
 _FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 30.0
-# Headers that are between two neighbours and not passed on.
+# Headers that are between two neighbours and not passed on, and the token, which the gateway
+# has turned into a principal.
 _HOP = frozenset(
     {
+        b"authorization",
         *(b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade"),
         *(b"content-encoding", b"content-length", b"proxy-authorization", b"proxy-connection"),
     }

@@ -258,7 +258,9 @@ class FrameBuffer:
             start += need
             need = size
         self._need = need
-        self._rest = bytearray(whole[start:]) if start < end else bytearray()
+        # Nearly always nothing is left.
+        if start < end or self._rest:
+            self._rest = bytearray(whole[start:])
         return frames
 
 

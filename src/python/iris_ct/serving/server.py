@@ -51,7 +51,8 @@ def make_server(
     ConfigError
         If the certificate or its key cannot be used.
     """
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    # What clients send wrong is answered, not logged; what goes wrong here is.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     config = Config(
         app,
         loop="none",
