@@ -100,15 +100,17 @@ def decode(body: bytes, content_type: str = "application/json") -> Feedback:
     truth = _head(parts.truth, "truth")
     if parts.reward is None and truth.is_bare:
         raise WireError(400, "The feedback has neither reward nor truth. Send one of them.")
-    meta = (response.meta if response else None) or request.meta or _Meta()
-    puid = meta.puid or (request.meta.puid if request.meta else None) or ""
-    if len(puid) > MAX_ID_LENGTH:
-        raise WireError(
-            400, f"meta.puid has {len(puid)} letters, expected at most {MAX_ID_LENGTH}."
-        )
+    told = [meta for meta in (response.meta if response else None, request.meta) if meta]
+    puids = [meta.puid for meta in (*told, truth.meta) if meta and meta.puid]
+    for puid in puids:
+        if len(puid) > MAX_ID_LENGTH:
+            raise WireError(
+                400, f"meta.puid has {len(puid)} letters, expected at most {MAX_ID_LENGTH}."
+            )
+    routings = [whole_routing(meta.routing) for meta in told]
     return Feedback(
-        puid=puid,
-        routing=whole_routing(meta.routing),
+        puid=next((meta.puid for meta in told if meta.puid), ""),
+        routing=routings[0] if routings else {},
         request=None if request.is_bare else seldon.decode(bytes(parts.request)),
         reward=parts.reward,
         truth=None if truth.is_bare else seldon.decode(bytes(parts.truth)),
