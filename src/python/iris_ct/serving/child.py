@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import socket
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from iris_ct.serving.frames import HELLO, JSON, Drain, FrameError, FrameProtocol
+
+_log = logging.getLogger(__name__)
 
 # Seconds that a process has to end by itself, once its stream has ended.
 _KILL_AFTER_S = 1.0
@@ -140,7 +143,10 @@ async def start_child(
     ChildError
         If it cannot be started, ends, or is not ready in time.
     """
-    ours, theirs = socket.socketpair()
+    try:
+        ours, theirs = socket.socketpair()
+    except OSError as error:
+        raise ChildError(f"{program.name} cannot be started: {error}.") from error
     try:
         process = await _spawn(program, theirs)
     except OSError as error:
@@ -217,3 +223,6 @@ def bound_log(log: Path, max_bytes: int) -> None:
         os.truncate(log, 0)
     except FileNotFoundError:
         return
+    except OSError as error:
+        # A full disk, say: serving goes on, and the next look tries again.
+        _log.warning("%s cannot be kept within %d bytes: %s", log, max_bytes, error)

@@ -145,8 +145,12 @@ async def _serve(
         loop.create_task(_tick(switch)),
         loop.create_task(_look(switch, line, server.close_late)),
     ]
+    for task in looking:
+        # Without them nothing times out, so a gateway that lost one must not go on.
+        task.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
     try:
         await server.serve(sockets=[listener])
+        await _raise_if_one_failed(looking)
     finally:
         await asyncio.gather(switch.end(), line.end(), access.close())
         for task in looking:
@@ -185,6 +189,12 @@ def _last_routes(options: GatewayOptions) -> RouteTable:
         # The control process writes a new one.
         _log.warning("%s Nothing is served until the control process says what.", error)
         return RouteTable()
+
+
+async def _raise_if_one_failed(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        if task.done():
+            await task
 
 
 async def _tick(switch: Switch) -> None:
