@@ -44,7 +44,7 @@ key = "at"
 [training]
 rounds = {rounds}
 windows = ["all"]
-threads = 2
+threads = 1
 parameters = {{ num_leaves = {leaves}, learning_rate = 0.05 }}
 """
 

@@ -46,7 +46,7 @@ class _Seen:
 
 def run(
     *,
-    n_rows: int = 60_000,
+    n_rows: int = 20_000,
     rounds: int = 100,
     runs: int = 3,
     seconds: float = 3.0,
