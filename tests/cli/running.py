@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import json
 import os
@@ -17,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from tests.factories import RENTALS
+import pytest
+from tests.factories import RENTALS, day, rentals
 
 from iris_ct.cli.main import main
 
@@ -105,6 +107,33 @@ def copy_home(home: Path, path: Path) -> Path:
     """Copy a home that nobody uses now."""
     shutil.copytree(home, path, ignore=shutil.ignore_patterns("*.bells", "*lock", "writers"))
     return path
+
+
+def lived_home(factory: pytest.TempPathFactory) -> Path:
+    """Give a home in which everything has happened once: made once for all processes of a run.
+
+    It has two versions, a drifted batch, held-back rows and a prediction, and is for copies only.
+    """
+    own = factory.getbasetemp()
+    # The processes of one run have their folders beside each other.
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    home = folder / "lived" / "dur"
+    with (folder / "lived.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "lived" / "made").exists():
+            shutil.rmtree(home.parent, ignore_errors=True)
+            _live(make_home(home), home.parent)
+            (folder / "lived" / "made").touch()
+    return home
+
+
+def _live(home: Path, folder: Path) -> None:
+    first = csv(folder / "first.csv", rentals(day(0), 30))
+    moved = rentals(day(30), 20, level=1.6, warmth=9)
+    moved[3, "temperature"] = 99.0
+    assert ct(home, "ingest", MODEL, first, csv(folder / "moved.csv", moved)).code == 0
+    rows = csv(folder / "tomorrow.csv", rentals(day(50), 1).drop("hires"))
+    assert ct(home, "predict", MODEL, "--in", rows, "--out", folder / "predicted.csv").code == 0
 
 
 def csv(path: Path, rows: pl.DataFrame) -> Path:
