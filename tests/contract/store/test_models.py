@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -121,3 +122,19 @@ def test_changed_files_are_noticed(store: SqlStore) -> None:
 def test_files_have_plain_names(store: SqlStore) -> None:
     with pytest.raises(StoreError, match="plain names"):
         store.models.save_files("bikes", {"../model.txt": b""})
+
+
+def test_who_serves_may_have_changed_after_each_appointment_by_whoever(store: SqlStore) -> None:
+    for cycle in ("c1", "c2"):
+        store.models.add(version(cycle))
+    seen = [store.models.appointments()]
+    appoint(store, 1, "d1")
+    seen.append(store.models.appointments())
+    appoint(store, 1, "d1")
+    assert store.models.appointments() == seen[-1], "the same decision again moves nothing"
+    with suppress(LookupError), store.transactions.begin():
+        appoint(store, 2, "d2")
+        raise LookupError
+    assert store.models.appointments() == seen[-1], "what was rolled back did not happen"
+    appoint(store, 2, "d3")
+    assert len({*seen, store.models.appointments()}) == 3

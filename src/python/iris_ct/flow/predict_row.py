@@ -14,7 +14,7 @@ import polars as pl
 
 from iris_ct.core.dataset.keys import row_keys
 from iris_ct.core.errors import DataError
-from iris_ct.core.scoring.inputs import Outputs
+from iris_ct.core.scoring.inputs import Outputs, RowsRefusedError
 from iris_ct.core.scoring.record import Record, record_of
 from iris_ct.core.specification import Specification
 from iris_ct.flow.row_text import read_object
@@ -61,7 +61,7 @@ def predict_row(
     if request_id and (before := _waiting(model, puid, store)) is not None:
         return _answer(model, before.version, _outputs_of(before), puid)
     if wanted.lstrip().startswith("{"):
-        outputs = champion.scorer.score_row(read_object(wanted))
+        outputs = _score_said(wanted, champion)
     else:
         outputs = _score_stored(wanted, champion, store)
     version = champion.version.version
@@ -120,6 +120,14 @@ def _answer(model: str, version: int, outputs: Outputs, puid: str) -> dict[str, 
         else dict(zip(outputs.classes, shares[0].tolist(), strict=True)),
         "request_id": puid,
     }
+
+
+def _score_said(text: str, champion: LoadedModel) -> Outputs:
+    try:
+        return champion.scorer.score_row(read_object(text))
+    except RowsRefusedError as refused:
+        # One row: who asked needs no table of rows, and the name of the error stays as it was.
+        raise DataError(str(refused)) from refused
 
 
 def _score_stored(key: str, champion: LoadedModel, store: Store) -> Outputs:
