@@ -27,7 +27,7 @@ _MLFLOW_WORDS: Final = (
 )
 _FEEDBACK_WORDS: Final = (
     "Seldon v1 feedback on an answer, found again by response.meta.puid: a reward, or the truth "
-    "of its rows."
+    "of its rows. The request may come along."
 )
 
 

@@ -266,7 +266,10 @@ def mlflow(signature: Signature) -> Schema:
 
 
 def feedback(signature: Signature) -> Schema:
-    """Describe feedback: a reward, or what was true for the rows of an answer."""
+    """Describe feedback: a reward, or what was true for the rows of an answer.
+
+    The request may come along; its rows are read and not scored, so nothing is promised of them.
+    """
     true: Schema = {"anyOf": [_NUMBER, {"type": "string", "pattern": _NUMBER_TEXT}]}
     if signature.classes:
         # Also a class that the model does not know yet.
@@ -299,15 +302,12 @@ def feedback(signature: Signature) -> Schema:
             "routing": routing,
         },
     }
-    bare = {"type": "object", "properties": {"meta": _META}, "additionalProperties": False}
-    request = {"anyOf": [seldon(signature), bare, _NULL]}
     return {
         "anyOf": [
             {
                 "type": "object",
                 "required": ["reward"],
                 "properties": {
-                    "request": request,
                     "response": {"type": ["object", "null"], "properties": {"meta": meta}},
                     "reward": _NUMBER,
                 },
@@ -316,7 +316,6 @@ def feedback(signature: Signature) -> Schema:
                 "type": "object",
                 "required": ["response", "truth"],
                 "properties": {
-                    "request": request,
                     "response": _object("meta", {"meta": named}),
                     "truth": truth,
                 },
