@@ -183,6 +183,21 @@ def test_scaling_down_lets_workers_answer_first(tmp_path: Path) -> None:
     with_pool(tmp_path, do, n=3)
 
 
+def test_scaling_down_keeps_a_worker_that_answers(tmp_path: Path) -> None:
+    """Whatever was started first may just be down."""
+
+    async def do(pool: Pool) -> None:
+        await pool.ready()
+        first, second = pool.pids
+        (tmp_path / "broken").touch()
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: pool.error is not None)
+        pool.scale(1)
+        assert (await answered(pool, {}))["pid"] == second
+
+    with_pool(tmp_path, do, n=2)
+
+
 def test_a_worker_that_cannot_start_says_why_and_is_tried_again(tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
 

@@ -190,8 +190,8 @@ class Pool:
 
     @property
     def is_failing(self) -> bool:
-        """Whether waiting for a worker has little sense."""
-        return self._n_failed >= _FAILED_STARTS
+        """Whether there is no worker and waiting for one has little sense."""
+        return self.n_ready == 0 and self._n_failed >= _FAILED_STARTS
 
     @property
     def pids(self) -> list[int]:
@@ -234,7 +234,7 @@ class Pool:
             links[0].ask(waiting)
         elif links:
             min(links, key=_load).ask(waiting)
-        elif self.is_failing and self.alone is None:
+        elif self.is_failing:
             waiting.settle(Failure(503, f"{waiting.call.image} cannot answer: its worker fails."))
         else:
             self._held.append(waiting)
@@ -242,7 +242,8 @@ class Pool:
     def scale(self, instances: int) -> None:
         """Start or end workers until there are so many; those that end answer first."""
         staying = [slot for slot in self._slots if not slot.ending.is_set()]
-        for slot in staying[instances:]:
+        # Those that answer stay rather than those that are being started.
+        for slot in sorted(staying, key=_is_not_ready)[instances:]:
             self._dismiss(slot)
         taken = {slot.number for slot in self._slots}
         free = (number for number in range(1, instances + len(taken) + 1) if number not in taken)
@@ -260,7 +261,7 @@ class Pool:
             The reason if they fail to start again and again.
         """
         while True:
-            if self.is_failing:
+            if self._n_failed >= _FAILED_STARTS:
                 return self.error
             staying = sum(not slot.ending.is_set() for slot in self._slots)
             if self.n_ready >= staying:
@@ -363,7 +364,7 @@ class Pool:
         self.error = reason
         self._n_failed += 1
         _log.warning("%s", reason)
-        if self.is_failing and self.n_ready == 0:
+        if self.is_failing:
             held, self._held = self._held, deque()
             for waiting in held:
                 self._give(waiting)
@@ -385,6 +386,8 @@ class Pool:
             self._links.remove(link)
         if self.alone is link:
             self.alone = None
+        # The next ones get as many tries as the first did.
+        self._n_failed = 0
         unanswered = [waiting for waiting in link.pending.values() if waiting.is_open]
         link.pending.clear()
         for waiting in unanswered:
@@ -443,3 +446,8 @@ class Pool:
 
 def _load(link: WorkerLink) -> int:
     return len(link.pending)
+
+
+def _is_not_ready(slot: _Slot) -> bool:
+    child = slot.child
+    return child is None or not child.link.hello.done() or child.link.gone.is_set()
