@@ -185,11 +185,11 @@ def _groups(told: dict[str, Any]) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = []
     for line in ["", *told["words"]]:
         if not line:
-            groups.append({"head": "", "sentences": [], "checks": []})
+            groups.append({"head": "", "before": [], "checks": [], "after": []})
         elif not groups[-1]["head"]:
             groups[-1]["head"] = line
         elif line.startswith("  "):
             groups[-1]["checks"].append(line.strip())
         else:
-            groups[-1]["sentences"].append(line)
+            groups[-1]["after" if groups[-1]["checks"] else "before"].append(line)
     return [group for group in groups if group["head"]]

@@ -22,6 +22,7 @@ from iris_ct.core.errors import (
     UnknownModelError,
     UnknownServiceError,
 )
+from iris_ct.serving.metrics import BOUNDS_S
 
 _log = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ def say_seconds(seconds: float | None) -> str:
     if seconds is None:
         return say(None)
     if seconds == float("inf"):
-        return "over 30 s"
+        return f"over {BOUNDS_S[-1]:g} s"
     return f"{seconds * 1000:.3g} ms" if seconds < 1.0 else f"{seconds:.3g} s"
 
 
