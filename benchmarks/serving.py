@@ -41,7 +41,8 @@ class _Seen:
     def middle(self, what: str, of: str = "requests_per_s") -> float:
         """Give the median of what was seen."""
         values: list[Any] = getattr(self, what)
-        return statistics.median(getattr(v, of) if isinstance(v, Rate) else v for v in values)
+        numbers = [float(getattr(v, of) if isinstance(v, Rate) else v) for v in values]
+        return statistics.median(numbers)
 
 
 def run(

@@ -28,6 +28,10 @@ NOT_IN_SQL = {
     "purge": "a task of the instance",
     "doctor": "looks at the machine",
     "demo": "makes a home of its own",
+    "serve": "the gateway is a process of its own; an instance serves by WSGI",
+    "service": "asks the gateway's control process, also over HTTP",
+    "model": "hands over files and keys of the person who asks",
+    "token": "writes a file that the gateway alone reads",
 }
 
 # Asked in two halves by the command line, which may have to run the production in between.

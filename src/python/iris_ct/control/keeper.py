@@ -125,12 +125,9 @@ class Keeper:
         served = [self._catalogue.resolve(branch.model) for branch in service.branches]
         if len(served) == 1:
             return self._one_model(service, served[0], states)
-        names = [branch_name(one) for one in served]
-        if names[0] == names[1]:
-            names = [f"{names[0]}-a", f"{names[1]}-b"]
         return tuple(
             PlannedBranch(name, one, branch.weight, _least(service))
-            for name, one, branch in zip(names, served, service.branches, strict=True)
+            for name, one, branch in zip("ab", served, service.branches, strict=True)
         )
 
     def _one_model(

@@ -59,7 +59,8 @@ class PlannedBranch:
             "weight": self.weight,
             "instances": self.instances,
             "shadow": self.shadow,
-            "log": True,
+            # What is not ours has neither a key nor a number for the log of predictions.
+            "log": self.served.runtime == "native",
             "allow_pickle": allow_pickle,
         }
 
