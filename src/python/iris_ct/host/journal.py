@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, func, select
+from sqlalchemy import Select, and_, case, delete, func, select
 
 from iris_ct.host.database import Database, to_text, utc_now
 from iris_ct.host.records import (
@@ -95,7 +95,10 @@ class Journal:
     def sessions(self, limit: int = 20) -> list[SessionRow]:
         """Return the newest sessions, newest first."""
         query = select(m).where(m.c.id == m.c.session_id).order_by(m.c.id.desc())
-        return [self._session(row) for row in self._newest(query, limit)]
+        rows = self._newest(query, limit)
+        counts = self._session_counts([row.session_id for row in rows])
+        # One that was purged between the two queries is left out.
+        return [_session(row, *counts[row.session_id]) for row in rows if row.session_id in counts]
 
     def queues(self) -> dict[str, int]:
         """Return how many messages wait in each queue that is not empty."""
@@ -151,19 +154,20 @@ class Journal:
             connection.execute(delete(e).where(e.c.logged_at < limit))
             return connection.execute(delete(m).where(m.c.session_id.not_in(kept))).rowcount
 
-    def _session(self, row: Any) -> SessionRow:
-        in_session = m.c.session_id == row.session_id
-        return SessionRow(
-            session_id=row.session_id,
-            source=row.source,
-            target=row.target,
-            body_class=row.body_class,
-            n_messages=self._count(in_session),
-            n_active=self.active_in_session(row.session_id),
-            n_errors=self._count(and_(in_session, m.c.status == ERROR)),
-            created_at=row.created_at,
-            ended_at=row.ended_at,
+    def _session_counts(self, sessions: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+        """Count the messages of each session: all, those under way, those that failed."""
+        query = (
+            select(
+                m.c.session_id,
+                func.count(),
+                func.sum(case((m.c.status.in_(ACTIVE), 1), else_=0)),
+                func.sum(case((m.c.status == ERROR, 1), else_=0)),
+            )
+            .where(m.c.session_id.in_(sessions))
+            .group_by(m.c.session_id)
         )
+        with self._database.read() as connection:
+            return {row[0]: (row[1], row[2], row[3]) for row in connection.execute(query)}
 
     def _count(self, where: Any) -> int:
         query = select(func.count()).select_from(m).where(where)
@@ -176,3 +180,17 @@ class Journal:
             streamed = connection.execution_options(stream_results=True)
             with streamed.execute(query) as result:
                 return result.fetchmany(limit)
+
+
+def _session(row: Any, n_messages: int, n_active: int, n_errors: int) -> SessionRow:
+    return SessionRow(
+        session_id=row.session_id,
+        source=row.source,
+        target=row.target,
+        body_class=row.body_class,
+        n_messages=n_messages,
+        n_active=n_active,
+        n_errors=n_errors,
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+    )
