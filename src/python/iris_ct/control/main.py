@@ -92,6 +92,9 @@ class Control(FrameProtocol):
 
     async def push(self, routes: bytes) -> Answer:
         """Hand the gateway a route table; give its answer once it serves it, or why not."""
+        if self.over.is_set():
+            # The gateway ended while this table was made.
+            return _GONE
         request_id = self.next_id()
         asked: asyncio.Future[Answer] = self.loop.create_future()
         self._asked[request_id] = asked
