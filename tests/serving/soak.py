@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+import psutil
 import uvloop
 from scipy.stats import binomtest
 from tests.cli.running import MODEL, ct_process
@@ -148,11 +149,11 @@ async def _under_load(
     watching = asyncio.create_task(_watch(running, seen, told, is_over, say))
     await asyncio.gather(*asking, happening, watching)
     if kill_gateway:
-        await _end_by_kill(running, seen, clients)
+        await _end_by_kill(running, seen, told, clients)
         told.actions["kill gateway"] += 1
 
 
-async def _end_by_kill(running: Serving, seen: Seen, clients: int) -> None:
+async def _end_by_kill(running: Serving, seen: Seen, told: Told, clients: int) -> None:
     """Kill the gateway while it is asked."""
     goal = seen.n_answered + 200
     last = [
@@ -165,9 +166,11 @@ async def _end_by_kill(running: Serving, seen: Seen, clients: int) -> None:
     seen.is_end_expected = True
     running.process.kill()
     await asyncio.gather(*last)
-    for process in processes[1:]:
-        await asyncio.to_thread(lambda process=process: process.wait(60))
     running.process.wait()
+    _, left = await asyncio.to_thread(psutil.wait_procs, processes[1:], 60)
+    for process in left:
+        told.wrong.append(f"process {process.pid} outlived the gateway: {process.cmdline()}")
+        process.kill()
 
 
 async def _happen(

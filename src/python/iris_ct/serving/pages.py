@@ -76,6 +76,7 @@ class StandardPages:
         if page is not None:
             return _refuse_method(request, _READ) or await page(gateway, request)
         if path.startswith(_PREFIXES):
+            _check_named(gateway, request, path)
             raise WireError(404, "There is no such path; /openapi.json lists those that are.")
         return None
 
@@ -137,6 +138,15 @@ def _page_of_service(path: str) -> Page | None:
         case ["model-endpoints", name, "health", "status"]:
             return _health_of(name)
     return None
+
+
+def _check_named(gateway: Gateway, request: Request, path: str) -> None:
+    """Say first which service or version is not there, if that is what is wrong with a path."""
+    match path.strip("/").split("/"):
+        case ["v2", "models", name, "versions", version, *_]:
+            _find(gateway, request, name, version)
+        case ["v2", "models", name, *_] | ["model-endpoints", name, *_]:
+            _find(gateway, request, name)
 
 
 def _find(gateway: Gateway, request: Request, name: str, version: str | None = None) -> Service:
