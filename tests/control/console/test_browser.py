@@ -151,7 +151,7 @@ def test_a_model_is_opened_with_the_keyboard(watched: Watched) -> None:
 def test_light_and_dark_differ(watched: Watched) -> None:
     found = {}
     for scheme in ("light", "dark"):
-        watched.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal
+        watched.page.emulate_media(color_scheme=scheme)
         page = watched.open("/console/models/rentals")
         ground, ink = page.evaluate(
             "() => { const s = getComputedStyle(document.documentElement);"

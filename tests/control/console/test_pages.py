@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,10 @@ from tests.factories import day, rentals
 from iris_ct import procedures
 from iris_ct.bootstrap import Parts, build
 from iris_ct.config import load_settings
+from iris_ct.control import main as control
+from iris_ct.control.asgi import answer
 from iris_ct.control.board import Board
+from iris_ct.serving.frames import Http
 
 # Between thousands.
 BLANK = "\N{NARROW NO-BREAK SPACE}"
@@ -38,6 +42,12 @@ def test_the_first_page_shows_how_every_model_stands(pages: Pages, served_home: 
     assert row["Promotions"] == str(status["promotions"])
     assert "pair running" in row["Services"]
     assert row["Rate"] == "20/s"
+
+
+def test_the_control_process_shows_the_console(parts: Parts) -> None:
+    app = control.make_app(parts, Board(parts.home, address="", pid=1))
+    told = asyncio.run(answer(app, Http("GET", "/console", "", [], b"", None)))
+    assert (told.status, b"All models at a glance" in told.body) == (200, True)
 
 
 def test_the_root_leads_to_the_first_page(pages: Pages) -> None:
@@ -199,7 +209,7 @@ def test_a_long_timeline_says_that_it_is_not_all(served_home: Parts, address: st
     assert not told["complete"]
     assert {event["kind"] for event in told["events"]} >= {"data", "champion", "retraining"}
     assert procedures.timeline(served_home, "rentals")["complete"]
-    assert Pages(served_home, Board(served_home.home, address="", pid=1)).page(address)
+    assert Pages(served_home, Board(served_home.home, address="", pid=1)).page(address).find("svg")
 
 
 def test_an_empty_home_says_what_to_do_next(tmp_path: Path) -> None:
