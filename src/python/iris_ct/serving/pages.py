@@ -33,7 +33,7 @@ _ASSET_KINDS = {
     ".css": "text/css; charset=utf-8",
 }
 _PAGE_HEADERS = {
-    "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'self'; img-src data:; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
 }
 _PREFIXES = ("/v2/", "/model-endpoints", "/api/v0.1/", "/api/v1.0/")
