@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import pytest
 from tests.cli.running import MODEL
 
 from iris_ct.adapters.bundles import load_bundle
 from iris_ct.bootstrap import Parts
 from iris_ct.control.counts import BranchState, Counts
-from iris_ct.control.keeper import Keeper, Look, service_name
+from iris_ct.control.keeper import Keeper, Look
 from iris_ct.control.measure import Meter, Use
 from iris_ct.control.plan import PlannedService, route_table
 from iris_ct.core.rollout import RolloutPolicy, parse_stages
@@ -51,7 +50,7 @@ def state(
 ) -> BranchState:
     model, _, version = image.partition(":")
     counts = Counts(requests, errors, BOUNDS, (requests, 0, 0))
-    return BranchState(service_name(model), f"{model}-{version}", image, pids, counts)
+    return BranchState(model, f"{model}-{version}", image, pids, counts)
 
 
 def step_back(parts: Parts) -> tuple[str, str]:
@@ -180,11 +179,6 @@ def test_the_plan_is_a_route_table_that_the_gateway_reads(parts: Parts) -> None:
     assert table.revision == 7
     (branch,) = table.services[0].branches
     assert (branch.image, branch.runtime, branch.instances) == (f"{MODEL}:2", "native", 1)
-
-
-@pytest.mark.parametrize("model", ["a", "bike_rentals", "x9_2"])
-def test_every_model_name_gives_a_service_name(model: str) -> None:
-    make_service(service_name(model), [ModelRef(model, "champion")])
 
 
 def test_nothing_is_written_outside_the_serving_folder(parts: Parts) -> None:

@@ -22,11 +22,24 @@ from iris_ct.control.scaler import Scaler
 from iris_ct.core.audit import Severity
 from iris_ct.core.errors import CTError
 from iris_ct.core.rollout import RolloutPolicy
-from iris_ct.core.service import Autoscaling, ModelRef, Service, make_service
+from iris_ct.core.service import CHAMPION, Autoscaling, Branch, ModelRef
+from iris_ct.core.service.instances import Instances
 from iris_ct.flow.identify import audit_event
 from iris_ct.flow.rollback import roll_back
+from iris_ct.ports import KeptService
 
 ACTOR = "rollout"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A service as it was wished; that of a champion has the name of its model."""
+
+    name: str
+    branches: tuple[Branch, ...]
+    instances: Instances = 1
+    domain: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,7 @@ class Keeper:
         """
         uses = self.meter.use([pid for state in states for pid in state.pids], now_s=self.now_s())
         services, failures = [], {}
-        for service, owner in self._wished():
+        for service in self._wished():
             mine = [state for state in states if state.service == service.name]
             try:
                 branches = self._branches(service, mine)
@@ -96,7 +109,9 @@ class Keeper:
                 branches = self._as_before(service)
             if branches:
                 scaled = tuple(self._scaled(service, branch, mine, uses) for branch in branches)
-                services.append(PlannedService(service.name, service.domain, owner, scaled))
+                services.append(
+                    PlannedService(service.name, service.domain, service.owner, scaled)
+                )
         self.scaler.forget(
             [
                 _key(service.name, branch.branch)
@@ -106,21 +121,19 @@ class Keeper:
         )
         return Look(tuple(services), failures)
 
-    def _wished(self) -> list[tuple[Service, str]]:
+    def _wished(self) -> list[Wish]:
         """List the services that were made, and one for each champion that has none."""
         kept = self.parts.store.services.services()
-        wished = [(one.service, one.owner) for one in kept]
+        wished = [_wish(one) for one in kept]
         taken = {one.service.name for one in kept}
-        for model in self._catalogue.champions():
-            name = service_name(model)
-            if name not in taken:
-                taken.add(name)
-                wished.append((make_service(name, [ModelRef(model, "champion")]), ""))
+        wished += [
+            Wish(model, (Branch(ModelRef(model, CHAMPION), 1.0),))
+            for model in self._catalogue.champions()
+            if model not in taken
+        ]
         return wished
 
-    def _branches(
-        self, service: Service, states: Sequence[BranchState]
-    ) -> tuple[PlannedBranch, ...]:
+    def _branches(self, service: Wish, states: Sequence[BranchState]) -> tuple[PlannedBranch, ...]:
         """Resolve a service's models; one that is new may be tried first."""
         served = [self._catalogue.resolve(branch.model) for branch in service.branches]
         if len(served) == 1:
@@ -131,7 +144,7 @@ class Keeper:
         )
 
     def _one_model(
-        self, service: Service, wished: Served, states: Sequence[BranchState]
+        self, service: Wish, wished: Served, states: Sequence[BranchState]
     ) -> tuple[PlannedBranch, ...]:
         """Plan a service with one model, or with a second one that is tried."""
         progress = self._rollout(service, wished, states)
@@ -149,7 +162,7 @@ class Keeper:
         return old, new
 
     def _rollout(
-        self, service: Service, wished: Served, states: Sequence[BranchState]
+        self, service: Wish, wished: Served, states: Sequence[BranchState]
     ) -> Progress | None:
         """Begin, move or end the rollout of a service; give how far it is."""
         progress = self._rollouts.of(service.name)
@@ -189,7 +202,7 @@ class Keeper:
         self._take(service, wished, step)
         return step.progress
 
-    def _take(self, service: Service, wished: Served, step: Step) -> None:
+    def _take(self, service: Wish, wished: Served, step: Step) -> None:
         """Record a step, then remember it; after a crash between the two it is recorded again."""
         decision = step.decision
         if decision is None:
@@ -209,7 +222,7 @@ class Keeper:
                     facts={"service": service.name, "decision": decision.decision_id},
                 )
             )
-        if is_back and service.models[0].is_champion:
+        if is_back and service.branches[0].model.is_champion:
             self._take_back(wished, self._stable[service.name], decision.decision_id)
         self._rollouts.keep(service.name, step.progress)
 
@@ -232,7 +245,7 @@ class Keeper:
         model, _, version = progress.stable.partition(":")
         self._stable[name] = self._catalogue.resolve(ModelRef.parse(f"{model}:{version}"))
 
-    def _as_before(self, service: Service) -> tuple[PlannedBranch, ...]:
+    def _as_before(self, service: Wish) -> tuple[PlannedBranch, ...]:
         """Let what answered go on when the wish cannot be met."""
         stable = self._stable.get(service.name)
         if stable is None:
@@ -241,7 +254,7 @@ class Keeper:
 
     def _scaled(
         self,
-        service: Service,
+        service: Wish,
         branch: PlannedBranch,
         states: Sequence[BranchState],
         uses: Mapping[int, Use],
@@ -261,15 +274,9 @@ class Keeper:
         return PlannedBranch(branch.branch, branch.served, branch.weight, instances, branch.shadow)
 
 
-def service_name(model: str) -> str:
-    """Give the name of the service that a model has without asking.
-
-    Examples
-    --------
-    >>> service_name("bike_rentals"), service_name("_x__y")
-    ('bike-rentals', 'x-y')
-    """
-    return "-".join(part for part in model.split("_") if part)
+def _wish(kept: KeptService) -> Wish:
+    said = kept.service
+    return Wish(said.name, said.branches, said.instances, said.domain, kept.owner)
 
 
 def branch_name(served: Served) -> str:
@@ -277,7 +284,7 @@ def branch_name(served: Served) -> str:
     return f"{served.model}-{served.version}"
 
 
-def _least(service: Service) -> int:
+def _least(service: Wish) -> int:
     rule = service.instances
     return rule.minimum if isinstance(rule, Autoscaling) else rule
 
