@@ -29,7 +29,9 @@ names = st.from_regex(r"[a-z0-9]{1,5}(-[a-z0-9]{1,5}){0,3}", fullmatch=True)
 references = st.builds(
     ModelRef,
     st.from_regex(r"[a-z0-9._]{1,12}", fullmatch=True),
-    st.one_of(st.just("champion"), st.from_regex(r"[0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}", fullmatch=True)),
+    st.one_of(
+        st.just("champion"), st.from_regex(r"[0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}", fullmatch=True)
+    ),
 ).map(lambda ref: ModelRef.parse(str(ref)))
 shares = st.floats(0, 1, allow_nan=False).map(lambda share: [share])
 counts = st.integers(1, 1000)

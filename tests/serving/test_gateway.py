@@ -187,6 +187,7 @@ def test_a_decompression_bomb_is_refused(running: Gateway) -> None:
 @pytest.mark.parametrize(
     ("encoding", "body", "status"),
     [("br", b"x", 415), ("gzip", b"no gzip", 400), ("gzip", gzip.compress(b"{}")[:-4], 400)],
+    ids=["unknown", "damaged", "cut"],
 )
 def test_other_and_damaged_encodings_are_refused(
     running: Gateway, encoding: str, body: bytes, status: int
