@@ -56,13 +56,17 @@ class Rate:
     p99_s: float
 
 
+WRK = shutil.which("wrk")
+"""Where wrk is; None: it is not installed."""
+
+
 def client() -> str:
     """Name the client that is used."""
-    return "wrk, one thread" if shutil.which("wrk") else "benchmarks/load.py on uvloop"
+    return "wrk, one thread" if WRK else "benchmarks/load.py on uvloop"
 
 
-def load(question: Question, *, seconds: float, connections: int) -> Rate:
-    """Ask as fast as answers come.
+def load(question: Question, *, seconds: float, connections: int, wrk: str | None = WRK) -> Rate:
+    """Ask as fast as answers come, by wrk or, without it, by the client of this module.
 
     Raises
     ------
@@ -73,8 +77,8 @@ def load(question: Question, *, seconds: float, connections: int) -> Rate:
         folder = Path(name)
         body = folder / "body"
         body.write_bytes(question.body)
-        if shutil.which("wrk"):
-            command = _wrk(question, body, folder / "ask.lua", seconds, connections)
+        if wrk:
+            command = _wrk(wrk, question, body, folder / "ask.lua", seconds, connections)
         else:
             said = json.dumps({**question.headers})
             command = [sys.executable, __file__, question.url, str(body), said]
@@ -89,7 +93,7 @@ def load(question: Question, *, seconds: float, connections: int) -> Rate:
 
 
 def _wrk(
-    question: Question, body: Path, script: Path, seconds: float, connections: int
+    program: str, question: Question, body: Path, script: Path, seconds: float, connections: int
 ) -> list[str]:
     headers = "\n".join(
         f"wrk.headers[{json.dumps(name)}] = {json.dumps(text)}"
@@ -99,7 +103,7 @@ def _wrk(
     # wrk takes whole seconds.
     duration = f"{max(1, round(seconds))}s"
     return [
-        *("wrk", "-t1", f"-c{connections}", f"-d{duration}", "--timeout", "30s"),
+        *(program, "-t1", f"-c{connections}", f"-d{duration}", "--timeout", "30s"),
         *("-s", str(script), question.url),
     ]
 

@@ -57,15 +57,15 @@ def run(
 ) -> list[Table]:
     """Let every side serve the same champion in turn, then measure predictions in process."""
     with workplace() as work, served.model(work, n_rows=n_rows, rounds=rounds) as (parts, made):
+        # First, before millions of predictions are logged.
+        alone = predicting.run(parts, made, runs=runs, n_scored=n_scored)
         bodies = _bodies(rows_asked)
         sides = _sides(work, made, bodies)
         seen: dict[str, _Seen] = defaultdict(_Seen)
         for turn in range(runs):
             for side in sides if turn % 2 == 0 else reversed(sides):
                 _measure(side, bodies, seen[side.name], seconds, connections)
-        tables = [_table(sides, seen, made, connections, rows_asked)]
-        tables += predicting.run(parts, made, runs=runs, n_scored=n_scored)
-        return tables
+        return [_table(sides, seen, made, connections, rows_asked), *alone]
 
 
 def _bodies(rows_asked: int) -> dict[str, Floats]:

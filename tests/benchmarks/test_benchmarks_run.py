@@ -6,11 +6,12 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.data import model_file, rows
 from benchmarks.home import workplace
+from benchmarks.load import WRK, load
 from benchmarks.machine import describe
 from benchmarks.measure import in_child, interleaved
 from benchmarks.table import Table
 
-from benchmarks import cycle, drift, ingest, messages
+from benchmarks import cycle, drift, ingest, messages, served, serving
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -51,6 +52,37 @@ def test_a_cycle_is_measured_by_its_steps_and_beside_its_own_fits() -> None:
 def test_messages_are_measured_beside_bare_commits() -> None:
     (table,) = messages.run(n_chains=3, runs=1, idle_s=0.2)
     assert len(_first_cells(table)) == 4
+
+
+def test_serving_is_measured_beside_a_bare_handler_and_lightgbms_own_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(served.PEERS, raising=False)
+    tiny = {"n_rows": 3_000, "rounds": 5, "rows_asked": 20, "n_scored": 2_000}
+    over_http, alone, sets = serving.run(**tiny, runs=1, seconds=0.2, connections=2)
+    assert _first_cells(over_http) == [
+        "bare uvicorn handler",
+        "gateway, everything off",
+        "gateway, everything on",
+    ]
+    assert len(_first_cells(alone)) == 5
+    assert len(_first_cells(sets)) == 5
+
+
+@pytest.mark.parametrize("wrk", {WRK, None})
+def test_each_client_measures_rate_and_latency(wrk: str | None) -> None:
+    """wrk where it is installed, and the client of our own."""
+    matrix = served.rows(1).select(served.FEATURES).to_numpy()
+    with workplace() as work:
+        side = served.limit(work, {"one": 5})
+        with side.serving(matrix) as (server, port):
+            asked = side.question("one", matrix, port)
+            rate = load(asked, seconds=0.2, connections=2, wrk=wrk)
+            assert server.memory_mb()[0] > 0
+            with pytest.raises(RuntimeError, match="failed"):
+                load(side.question("none", matrix, port), seconds=0.2, connections=1, wrk=wrk)
+    assert 0 < rate.p50_s <= rate.p99_s
+    assert rate.requests_per_s > 0
 
 
 def test_sides_take_turns_and_give_their_median() -> None:
@@ -95,5 +127,6 @@ def test_only_known_benchmarks_are_taken(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         main(["drift", "speed"])
     assert (
-        "no benchmark speed; there are drift, ingest, cycle, messages" in capsys.readouterr().err
+        "no benchmark speed; there are drift, ingest, cycle, messages, serving"
+        in capsys.readouterr().err
     )
