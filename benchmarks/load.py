@@ -168,7 +168,9 @@ async def _ask_all(question: Question, seconds: float, connections: int) -> dict
     asking = [
         (
             await loop.create_connection(
-                lambda: _Asking(request, began + seconds, took), address.hostname, address.port
+                lambda: _Asking(request, began + seconds, took),
+                address.hostname or "",
+                address.port or 80,
             )
         )[1]
         for _ in range(connections)

@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -196,21 +196,19 @@ async def _happen(
     async def scale(instances: int) -> None:
         await command("service", "modify", "--name", AB, "--instances", str(instances))
 
-    acts = itertools.cycle(
-        [
-            ("kill worker", lambda: kill("workers")),
-            ("swap champion", lambda: swap(1)),
-            ("kill worker", lambda: kill("workers")),
-            ("scale up", lambda: scale(3)),
-            ("kill worker", lambda: kill("workers")),
-            ("swap champion", lambda: swap(2)),
-            ("kill control", lambda: kill("control")),
-            ("scale down", lambda: scale(1)),
-            ("kill worker", lambda: kill("workers")),
-            ("scale up", lambda: scale(2)),
-        ]
-    )
-    for name, act in acts:
+    acts: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+        ("kill worker", lambda: kill("workers")),
+        ("swap champion", lambda: swap(1)),
+        ("kill worker", lambda: kill("workers")),
+        ("scale up", lambda: scale(3)),
+        ("kill worker", lambda: kill("workers")),
+        ("swap champion", lambda: swap(2)),
+        ("kill control", lambda: kill("control")),
+        ("scale down", lambda: scale(1)),
+        ("kill worker", lambda: kill("workers")),
+        ("scale up", lambda: scale(2)),
+    ]
+    for name, act in itertools.cycle(acts):
         if is_over():
             return
         await act()
