@@ -19,7 +19,9 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with two versions, a drifted batch, held-back rows and a prediction."""
-    return copy_home(lived_home(tmp_path_factory), tmp_path_factory.mktemp("lived") / "dur")
+    made = lived_home(tmp_path_factory)
+    # With the files beside it, that were handed over.
+    return copy_home(made.parent, tmp_path_factory.mktemp("lived") / "all") / made.name
 
 
 @pytest.fixture

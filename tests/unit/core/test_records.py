@@ -14,6 +14,7 @@ from iris_ct.core.decision import Check, Decision, decision_from_content
 from iris_ct.core.narration import narrate, say_position
 from iris_ct.core.span import is_rows, span_length
 from iris_ct.core.specification import parse_specification
+from iris_ct.core.wire.refusal import WireError
 
 
 def every_error(root: type[errors.CTError]) -> list[type[errors.CTError]]:
@@ -25,9 +26,11 @@ def every_error(root: type[errors.CTError]) -> list[type[errors.CTError]]:
 
 @pytest.mark.parametrize("kind", every_error(errors.CTError))
 def test_an_error_survives_a_process_border(kind: type[errors.CTError]) -> None:
-    error = pickle.loads(pickle.dumps(kind("what was expected, what was found")))
+    text = "what was expected, what was found"
+    # One knows its HTTP status, too.
+    error = pickle.loads(pickle.dumps(WireError(400, text) if kind is WireError else kind(text)))
     assert type(error) is kind
-    assert str(error) == "what was expected, what was found"
+    assert str(error) == text
 
 
 def test_the_error_tree_in_the_docstring_names_every_error() -> None:

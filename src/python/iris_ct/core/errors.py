@@ -12,6 +12,8 @@
         SchemaMismatchError       columns are missing
         UnreadableFileError       the file is no CSV, gzip CSV or Parquet, or is damaged
         InsufficientDataError     too few rows; says how many are needed
+        RowsRefusedError          rows to predict are not as declared; names row, column, reason
+        WireError                 a request does not follow its protocol
       ModelError                  keep the champion
         TrainingFailedError       the training process ended without a model
         TrainingCancelledError    someone cancelled the training

@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[4] / "docs" / "serving.md"
 def test_examples_of_the_page_are_golden_exchanges() -> None:
     """Request and answer follow each other, and both are in one exchange."""
     text = PAGE.read_text(encoding="utf-8")
-    section = text[text.index("## Protocols") : text.index("## Services")]
+    section = text.partition("## Protocols\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"```(json|text)\n(.*?)\n```", section, re.DOTALL)
     shown = [
         (request.strip() if kind == "text" else json.loads(request), json.loads(answer))
