@@ -91,6 +91,8 @@ def test_every_protocol_answers_as_the_procedure_does(
 def test_what_is_answered_is_logged_and_feedback_becomes_labels(
     application: Application, parts: Parts
 ) -> None:
+    # What other tests asked of this home.
+    fold_journal(parts.store, parts.clock)
     status, said = ask(application, f"/model-endpoints/{MODEL}", {"jsonData": NAMED})
     assert status == 200
     feedback = {"response": {"meta": said["meta"]}, "truth": {"data": {"ndarray": [[42.0]]}}}
