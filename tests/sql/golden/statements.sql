@@ -163,7 +163,7 @@ WHERE CT_Store.ct_batch.model = ?;
 
 SELECT CT_Store.ct_batch.path
 FROM CT_Store.ct_batch
-WHERE CT_Store.ct_batch.model = ? AND CT_Store.ct_batch.kind = ? AND CT_Store.ct_batch.seq < ? AND CT_Store.ct_batch.path != ? ORDER BY CT_Store.ct_batch.seq DESC;
+WHERE CT_Store.ct_batch.model = ? AND CT_Store.ct_batch.kind = ? AND CT_Store.ct_batch.seq < ? AND CT_Store.ct_batch.path != ? ORDER BY CT_Store.ct_batch.seq;
 
 SELECT CT_Store.ct_batch.quarantine_path
 FROM CT_Store.ct_batch
