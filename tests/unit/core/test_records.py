@@ -35,9 +35,9 @@ def test_an_error_survives_a_process_border(kind: type[errors.CTError]) -> None:
 
 def test_the_error_tree_in_the_docstring_names_every_error() -> None:
     drawn = errors.__doc__ or ""
-    assert [
-        kind.__name__ for kind in every_error(errors.CTError) if kind.__name__ not in drawn
-    ] == []
+    names = [kind.__name__ for kind in every_error(errors.CTError)]
+    # A module's own, which nobody else sees, is not drawn.
+    assert [name for name in names if name not in drawn and not name.startswith("_")] == []
 
 
 def make_decision(*, loss: float = 2.0) -> Decision:
