@@ -29,6 +29,7 @@
         NotInCatalogueError       a service names a model that is not there
         NotAllowedError           who asks may not
         PackageRefusedError       a package is damaged, or not signed by a registered author
+      ServiceCallError            look at what the gateway that was asked has said
       StoreError                  look at the store
         ConflictError             someone else changed the same thing first
         IntegrityError            a stored fact is not what its digest says
