@@ -183,8 +183,13 @@ def test_a_message_that_kills_its_processes_is_suspended(lock_path: Path, sqlite
         host.send("Entry", Task("always-die"))
         _wait_until(lambda: len(host.journal.messages("suspended")) == 1)
         assert notes().count("died") == 5
-        texts = [e.content for e in host.journal.events(1000, severities=[2])]
-        assert any("5 processes died" in t for t in texts)
+
+        def is_told() -> bool:
+            # The event is written a moment after the message is suspended.
+            events = host.journal.events(1000, severities=[2])
+            return any("5 processes died" in event.content for event in events)
+
+        _wait_until(is_told)
         host.stop(drain_timeout_s=0.0)
 
 
