@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.cli.running import MODEL
+from tests.serving.gateways import PATIENT
 
 from iris_ct.bootstrap import Parts
 from iris_ct.flow.fold import fold_journal
@@ -85,7 +86,7 @@ def serving(home: Path, **environ: str) -> Iterator[Serving]:
     clean = {name: text for name, text in os.environ.items() if not name.startswith("CT_")}
     process = subprocess.Popen(
         [Path(sys.executable).with_name("ct"), "--home", home, "serve", "--port", "0"],
-        env={**clean, **environ},
+        env={**clean, **PATIENT, **environ},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -20,6 +20,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 # Generous: the machine may be busy with other things.
 PATIENCE_S = 60.0
+# What is tried is not the limit, unless a test says so.
+PATIENT = {"CT_SERVE_TIMEOUT_S": "60"}
 LAUNCH = """
 import sys
 from pathlib import Path
@@ -164,7 +166,7 @@ def gateway(
     command += [sys.executable, str(HERE / "tiny_control.py")] if control else []
     clean = {name: text for name, text in os.environ.items() if not name.startswith("CT_")}
     process = subprocess.Popen(
-        command, env={**clean, **environ}, cwd=home, stdout=subprocess.PIPE, text=True
+        command, env={**clean, **PATIENT, **environ}, cwd=home, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import psutil
 from tests.cli.running import MODEL, csv, ct, make_home
 from tests.factories import day, rentals
+from tests.serving.gateways import PATIENT
 
 # Generous: the machine may be busy with other things.
 PATIENCE_S = 120.0
@@ -99,7 +100,7 @@ def serving(home: Path, *options: str, **environ: str) -> Iterator[Serving]:
     with log.open("w") as errors:
         process = subprocess.Popen(
             [*COMMAND, "--home", str(home), "serve", "--port", "0", *options],
-            env={**clean, "PYTHONPATH": os.pathsep.join(sys.path), **environ},
+            env={**clean, **PATIENT, "PYTHONPATH": os.pathsep.join(sys.path), **environ},
             cwd=home.parent,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -92,7 +92,7 @@ def run(
     assert made.code == 0, made.err
     told, seen = Told(), Seen()
     # A moment without a worker while it is started again is no failure.
-    with serving(home, CT_SERVE_TIMEOUT_S="60", CT_SERVE_DRAIN_S="60") as running:
+    with serving(home, CT_SERVE_DRAIN_S="60") as running:
         wait_for(lambda: _serves(running))
         began = time.monotonic()
         uvloop.run(

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.serving.gateways import PATIENCE_S, ROOT, Gateway, wait_for, write_routes
+from tests.serving.gateways import PATIENCE_S, PATIENT, ROOT, Gateway, wait_for, write_routes
 from tests.unit.core.scoring.models import fitted
 
 from iris_ct.adapters.bundles import write_bundle
@@ -33,7 +33,7 @@ def ct(home: Path, *arguments: str) -> Iterator[tuple[Gateway, Path]]:
             stderr=output,
             cwd=home,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src/python")},
+            env={**os.environ, **PATIENT, "PYTHONPATH": str(ROOT / "src/python")},
         )
     try:
         address = wait_for(lambda: re.search(r"Serving on (http\S+)", said.read_text()))[1]

@@ -15,7 +15,7 @@ from tests.serving.real import Serving, serving, wait_for
 def served(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A gateway whose only service is rentals."""
     home = copy_home(trained, tmp_path_factory.mktemp("served") / "dur")
-    with serving(home, CT_SERVE_TIMEOUT_S="60") as running:
+    with serving(home) as running:
         wait_for(lambda: _is_ready(running))
         yield running
 

@@ -75,10 +75,13 @@ def run_slot(settings: dict[str, Any], plan: HostPlan, orders: IO[str], report_t
     slot = Slot(node, plan.items[settings["item"]], address)
     go = threading.Event()
     bell = Doorbell(bell_path(bells, address), node.answer_bell)
-    for target, arguments in ((_obey, (node, go, orders)), (_report, (slot, reports))):
-        threading.Thread(target=target, args=arguments, daemon=True).start()
+    threading.Thread(target=_obey, args=(node, go, orders), daemon=True).start()
+    opening = threading.Thread(target=_report, args=(slot, reports), daemon=True)
+    opening.start()
     with bound(node):
         slot.run(go)
+    # A component that failed to open ends at once; its reason must leave before the process does.
+    opening.join()
     bell.close()
     database.close()
 
