@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -22,10 +23,12 @@ from iris_ct.adapters.store import tables, views
 from iris_ct.adapters.store.iris_dialect import EmbeddedDialect
 
 FOLDER = Path(__file__).parent / "golden"
+ANEW = "review it and run python -m tests.sql.golden"
 _ROOT = Path(__file__).parents[2]
 _SUITE = "tests/contract/store"
 # Statements of a release that no IRIS has had, and of tests rather than of the store.
 _NOT = ("test_upgrade.py", "test_memory.py", "test_iris.py")
+_DATABASES = ("sqlite", "iris")
 _DIALECT = EmbeddedDialect()
 
 
@@ -54,7 +57,7 @@ def store_statements() -> list[str]:
         ended = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
-                *("-p", "tests.sql.listening", "-k", "sqlite or iris", _SUITE),
+                *("-p", "tests.sql.listening", "-k", " or ".join(_DATABASES), _SUITE),
                 *(f"--ignore={_SUITE}/{name}" for name in _NOT),
             ],
             cwd=_ROOT,
@@ -68,10 +71,20 @@ def store_statements() -> list[str]:
         return heard.read_text("utf-8").split("\0")
 
 
+def is_gathered(test: pytest.Item) -> bool:
+    """Say whether what a test of the contract suite makes the store say belongs to the file."""
+    on = getattr(test, "callspec", None)
+    return test.path.name not in _NOT and on is not None and on.params.get("url") in _DATABASES
+
+
 def told(statements: list[str]) -> str:
     """Give a file's text: a statement, an empty line, the next one."""
-    tidy = ["\n".join(line.rstrip() for line in said.strip().split("\n")) for said in statements]
-    return ";\n\n".join(tidy) + ";\n"
+    return ";\n\n".join(tidy(said) for said in statements) + ";\n"
+
+
+def tidy(statement: str) -> str:
+    """Give a statement as the files have it."""
+    return "\n".join(line.rstrip() for line in statement.strip().split("\n"))
 
 
 def statements(name: str) -> list[str]:

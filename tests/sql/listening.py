@@ -1,47 +1,57 @@
-"""A plugin of pytest that writes down what the store asks its database, in the words for IRIS.
+"""What the store asks its databases, in the words for IRIS.
 
-``CT_STATEMENTS`` names the file to write; see `tests.sql.golden`.
+As a plugin of pytest it writes that down: ``CT_STATEMENTS`` names the file; see `tests.sql.golden`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.sql.base import Executable
 
 from iris_ct.adapters.store.iris_dialect import EmbeddedDialect
 
+_Statement = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete
 _DIALECT = EmbeddedDialect()
-_statements: set[str] = set()
+_run = ExitStack()
 
 
 def pytest_configure() -> None:
-    """Begin to listen."""
-    sa.event.listen(sa.Engine, "before_execute", _hear)
+    """Begin to listen, and write at the end, each statement once, in an order of its own."""
+    heard = _run.enter_context(listening())
+    target = Path(os.environ["CT_STATEMENTS"])
+    _run.callback(lambda: target.write_text("\0".join(sorted(heard)), encoding="utf-8"))
 
 
 def pytest_unconfigure() -> None:
-    """Write what was heard, each statement once, in an order of its own."""
-    sa.event.remove(sa.Engine, "before_execute", _hear)
-    found = "\0".join(sorted(_statements))
-    Path(os.environ["CT_STATEMENTS"]).write_text(found, encoding="utf-8")
+    """End."""
+    _run.close()
 
 
-def _hear(
-    _connection: Any, said: Executable, many: Any, one: dict[str, Any], _options: Any
-) -> None:
-    if not isinstance(said, sa.Select | sa.Insert | sa.Update | sa.Delete):
-        return
-    keys = list(many[0]) if many else list(one)
+@contextmanager
+def listening() -> Iterator[set[str]]:
+    """Gather what every engine of this process is asked until the end of the block."""
+    heard: set[str] = set()
+
+    def hear(_connection: Any, said: Any, many: Any, one: Any, _options: Any) -> None:
+        if isinstance(said, _Statement):
+            heard.add(_in_iris(said, list(many[0]) if many else list(one)))
+
+    sa.event.listen(sa.Engine, "before_execute", hear)
+    try:
+        yield heard
+    finally:
+        sa.event.remove(sa.Engine, "before_execute", hear)
+
+
+def _in_iris(said: _Statement, keys: list[str]) -> str:
     compiled = said.compile(
         dialect=_DIALECT, column_keys=keys or None, compile_kwargs={"render_postcompile": True}
     )
-    text = str(compiled)
-    if said.is_select:
-        # A list is as long as it happens to be.
-        text = re.sub(r" IN \(\?(, \?)*\)", " IN (?, ...)", text)
-    _statements.add(text)
+    # A list is as long as it happens to be.
+    return re.sub(r" IN \(\?(, \?)*\)", " IN (?, ...)", str(compiled))

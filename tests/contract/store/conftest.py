@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 import sqlalchemy as sa
 from tests.iris_process import IrisProcess
 from tests.servers import postgres_url
+from tests.sql import golden
+from tests.sql.listening import listening
 
 from iris_ct.adapters.store import SqlStore, iris_embedded
 
@@ -54,6 +57,23 @@ def plain_sql() -> Iterator[None]:
     yield
     sa.event.remove(sa.Engine, "before_cursor_execute", look)
     assert found == []
+
+
+@pytest.fixture(scope="session")
+def reviewed() -> set[str]:
+    """Give the statements for IRIS that somebody has read."""
+    return set(golden.statements("statements.sql"))
+
+
+@pytest.fixture(autouse=True)
+def reviewed_sql(request: pytest.FixtureRequest, reviewed: set[str]) -> Iterator[None]:
+    """Hold every statement of every test to the reviewed ones, unless they are just gathered."""
+    if "CT_STATEMENTS" in os.environ or not golden.is_gathered(request.node):
+        yield
+        return
+    with listening() as heard:
+        yield
+    assert {golden.tidy(said) for said in heard} - reviewed == set(), golden.ANEW
 
 
 @pytest.fixture(scope="session")
