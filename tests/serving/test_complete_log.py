@@ -17,7 +17,7 @@ from iris_ct.adapters.journal import FolderJournal
 from iris_ct.core.wire.refusal import MLFLOW
 from iris_ct.serving.child import Program
 from iris_ct.serving.frames import Answer, Call
-from iris_ct.serving.pool import Limits, Pool
+from iris_ct.serving.pool import Limits, Pool, answer_of
 
 N_CALLS = 600
 
@@ -56,7 +56,7 @@ def test_killed_workers_leave_a_complete_journal(tmp_path: Path) -> None:
                 call = Call(
                     MLFLOW, "/", body, "", puid, {}, False, "post", "a", "i:3", False, True
                 )
-                answer = await pool.ask(call)
+                answer = await answer_of(pool, call)
                 assert isinstance(answer, Answer)
                 assert answer.status == 200
                 answered.append(puid)

@@ -16,7 +16,7 @@ from tests.serving.gateways import HERE, PATIENCE_S, ROOT
 
 from iris_ct.serving.child import Program, bound_log
 from iris_ct.serving.frames import Answer, Call
-from iris_ct.serving.pool import Failure, Limits, Pool
+from iris_ct.serving.pool import Failure, Limits, Pool, answer_of
 
 pytestmark = pytest.mark.integration
 LIMITS = Limits(timeout_s=30.0, start_s=30.0, drain_s=10.0, max_queue=100)
@@ -69,7 +69,7 @@ def with_pool(
 
 async def answered(pool: Pool, said: dict[str, Any], puid: str = "p") -> Any:
     """Ask and give the answer's JSON."""
-    answer = await pool.ask(call(said, puid))
+    answer = await answer_of(pool, call(said, puid))
     assert isinstance(answer, Answer), answer
     return json.loads(answer.body)
 
@@ -96,7 +96,7 @@ def test_calls_wait_for_the_first_worker_and_go_to_the_one_with_the_fewest(tmp_p
 def test_what_a_killed_worker_had_is_answered_by_another_and_marked(tmp_path: Path) -> None:
     async def do(pool: Pool) -> None:
         await pool.ready()
-        waiting = [pool.ask(call({"sleep": 0.3}, f"p{i}")) for i in range(6)]
+        waiting = [answer_of(pool, call({"sleep": 0.3}, f"p{i}")) for i in range(6)]
         await asyncio.sleep(0.1)
         os.kill(pool.pids[0], signal.SIGKILL)
         told = [json.loads(one.body) for one in await asyncio.gather(*waiting)]  # type: ignore[union-attr]  # a failure fails here
@@ -111,7 +111,7 @@ def test_what_a_killed_worker_had_is_answered_by_another_and_marked(tmp_path: Pa
 def test_the_only_worker_is_started_again_and_answers_what_waited(tmp_path: Path) -> None:
     async def do(pool: Pool) -> None:
         await pool.ready()
-        waiting = pool.ask(call({"sleep": 0.3}))
+        waiting = answer_of(pool, call({"sleep": 0.3}))
         await asyncio.sleep(0.1)
         os.kill(pool.pids[0], signal.SIGKILL)
         assert isinstance(await waiting, Answer)
@@ -122,8 +122,8 @@ def test_the_only_worker_is_started_again_and_answers_what_waited(tmp_path: Path
 def test_a_call_that_ends_its_workers_is_given_up_and_takes_nobody_along(tmp_path: Path) -> None:
     async def do(pool: Pool) -> None:
         await pool.ready()
-        deadly = pool.ask(call({"die": True}))
-        others = [pool.ask(call({}, f"p{i}")) for i in range(20)]
+        deadly = answer_of(pool, call({"die": True}))
+        others = [answer_of(pool, call({}, f"p{i}")) for i in range(20)]
         told = await deadly
         assert isinstance(told, Failure)
         assert (told.status, "ended 3 times" in told.text) == (500, True)
@@ -135,7 +135,7 @@ def test_a_call_that_ends_its_workers_is_given_up_and_takes_nobody_along(tmp_pat
 def test_a_late_call_is_504_and_its_answer_is_dropped(tmp_path: Path) -> None:
     async def do(pool: Pool) -> None:
         await pool.ready()
-        late = await pool.ask(call({"sleep": 1.0}, "late"))
+        late = await answer_of(pool, call({"sleep": 1.0}, "late"))
         assert isinstance(late, Failure)
         assert late.status == 504
         pool.limits = LIMITS
@@ -147,7 +147,7 @@ def test_a_late_call_is_504_and_its_answer_is_dropped(tmp_path: Path) -> None:
 
 def test_a_full_queue_is_503_at_once(tmp_path: Path) -> None:
     async def do(pool: Pool) -> None:
-        waiting = [pool.ask(call({})) for _ in range(3)]
+        waiting = [answer_of(pool, call({})) for _ in range(3)]
         told = await waiting[2]
         assert isinstance(told, Failure)
         assert told.status == 503
@@ -161,7 +161,7 @@ def test_a_stopped_worker_is_replaced(tmp_path: Path) -> None:
         await pool.ready()
         (frozen,) = pool.pids
         os.kill(frozen, signal.SIGSTOP)
-        assert isinstance(await pool.ask(call({})), Failure)
+        assert isinstance(await answer_of(pool, call({})), Failure)
         await until(lambda: pool.n_restarts == 1 and pool.n_ready == 1)
         assert pool.pids != [frozen]
 
@@ -171,7 +171,7 @@ def test_a_stopped_worker_is_replaced(tmp_path: Path) -> None:
 def test_scaling_down_lets_workers_answer_first(tmp_path: Path) -> None:
     async def do(pool: Pool) -> None:
         await pool.ready()
-        waiting = [pool.ask(call({"sleep": 0.2})) for _ in range(6)]
+        waiting = [answer_of(pool, call({"sleep": 0.2})) for _ in range(6)]
         pool.scale(1)
         assert {type(one) for one in await asyncio.gather(*waiting)} == {Answer}
         await until(lambda: len(pool.pids) == 1)
@@ -206,7 +206,7 @@ def test_a_worker_that_cannot_start_says_why_and_is_tried_again(tmp_path: Path) 
         assert reason is not None
         assert "code 3" in reason
         assert reason.endswith("the bundle is broken")
-        told = await pool.ask(call({}))
+        told = await answer_of(pool, call({}))
         assert isinstance(told, Failure)
         assert told.status == 503
         (tmp_path / "broken").unlink()

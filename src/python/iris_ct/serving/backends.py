@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from iris_ct.core.errors import CTError
 from iris_ct.serving.child import Program
 from iris_ct.serving.frames import Answer, Call
 from iris_ct.serving.options import GatewayOptions
-from iris_ct.serving.pool import Backend, Failure, Limits, Pool
+from iris_ct.serving.pool import Backend, Done, Failure, Limits, Pool
 from iris_ct.serving.routes import BranchRoute
 
 _NATIVE = "iris_ct.serving.worker"
@@ -75,7 +74,6 @@ class InProcess:
         self.limits = limits
         self.pids: list[int] = []
         self.error: str | None = None
-        self._loop = asyncio.get_running_loop()
         self._answer: Callable[[Call], Answer] | None = None
         try:
             self._answer = make()
@@ -87,14 +85,12 @@ class InProcess:
         """One, if the model could be loaded."""
         return int(self._answer is not None)
 
-    def ask(self, call: Call) -> asyncio.Future[Answer | Failure]:
+    def ask(self, call: Call, done: Done) -> None:
         """Answer a call at once."""
-        future: asyncio.Future[Answer | Failure] = self._loop.create_future()
         if self._answer is None:
-            future.set_result(Failure(503, f"{call.image} cannot answer: it could not be loaded."))
+            done(Failure(503, f"{call.image} cannot answer: it could not be loaded."))
         else:
-            future.set_result(self._answer(call))
-        return future
+            done(self._answer(call))
 
     def scale(self, instances: int) -> None:
         """Stay one: there are no processes."""

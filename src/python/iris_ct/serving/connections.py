@@ -1,33 +1,132 @@
-"""Connections that cannot be held open by sending slowly, or filled by endless headers."""
+"""Connections: a short way for what asks a model, and limits for those who send slowly.
+
+A small POST to a model is answered without what ASGI needs: no task, no messages, one write. All
+else goes the way of uvicorn; both ways keep its order of pipelined requests and its shutdown.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import cast
+import logging
+import re
+from collections.abc import Awaitable, Iterable, Iterator
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
+from iris_ct.serving.frames import Answer
+from iris_ct.serving.gateway import Gateway, headers_of
+from iris_ct.serving.table import Endpoint
+
+_log = logging.getLogger(__name__)
+
+# Bytes of a body that goes the short way; larger ones count towards the limit of all bodies.
+_SHORT_BODY = 64 << 10
+_MOST_DIGITS = 7
+_JSON = "application/json"
+_JSON_HEAD = b"content-type: application/json\r\ncontent-length: %d\r\n"
+_LINE_END = re.compile(rb"[\r\n\0]")
 # Bytes of one request's line and headers.
 _MAX_HEAD = 64 << 10
 # Bytes for which a request gets one more second to arrive.
 _SLOWEST = 64 << 10
 _NEVER = float("inf")
+_FAILED = Answer(500, b'{"error": "The gateway failed; its log says where."}')
 _CLOSING = (
     b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
     b"connection: close\r\n\r\n%s"
 )
 
 
-class Connection(HttpToolsProtocol):
-    """uvicorn's connection, that knows since when a request has been arriving.
+class ShortCycle:
+    """A request that goes the short way; has what uvicorn asks of its own cycles."""
 
-    One look at all connections each second does what a timer a request would, for less.
+    __slots__ = (
+        *("body", "connection", "disconnected", "endpoint", "headers", "is_asked"),
+        *("keep_alive", "message_event", "response_complete", "response_started", "scope"),
+    )
+
+    def __init__(
+        self, connection: Connection, endpoint: Endpoint, headers: dict[bytes, bytes]
+    ) -> None:
+        self.connection, self.endpoint, self.headers = connection, endpoint, headers
+        self.scope = connection.scope
+        self.keep_alive: bool = connection.parser.should_keep_alive()
+        self.body = b""
+        self.is_asked = self.disconnected = False
+        self.response_started = self.response_complete = False
+        # Nobody waits for it.
+        self.message_event = _UNHEARD
+
+    def ask(self, gateway: Gateway) -> None:
+        """Have the whole request, and ask."""
+        self.is_asked = True
+        try:
+            later = gateway.ask(self.endpoint, self.scope, self.headers, self.body, self.answer)
+        except Exception:  # noqa: BLE001 - a failure of ours must not look like one of the parser
+            _log.exception("A request could not be answered.")
+            self.answer(_FAILED)
+            return
+        if later is not None:
+            self.connection.start(later, self)
+
+    def answer(self, answer: Answer) -> None:
+        """Write the answer, unless there is nobody left."""
+        self.response_started = self.response_complete = True
+        connection = self.connection
+        transport = connection.transport
+        if self.disconnected or transport.is_closing():
+            return
+        head = [STATUS_LINE[answer.status]]
+        for name, text in connection.server_state.default_headers:
+            head += name, b": ", text, b"\r\n"
+        if answer.status == 200 and answer.content_type == _JSON and not answer.headers:
+            head.append(_JSON_HEAD % len(answer.body))
+        else:
+            head += _checked(headers_of(answer))
+        head += b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n", answer.body
+        transport.write(b"".join(head))
+        if not self.keep_alive:
+            transport.close()
+        connection.on_response_complete()
+
+
+def _checked(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
+    for name, text in headers:
+        if _LINE_END.search(text) or _LINE_END.search(name):
+            # A model may say anything; another one's headers it may not.
+            _log.error("A header of an answer holds the end of a line; it was left out.")
+        else:
+            yield b"%s: %s\r\n" % (name, text)
+
+
+class _Unheard:
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+_UNHEARD = _Unheard()
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's connection, with a short way, that knows since when a request has been arriving.
+
+    One look at all connections each second does what timers of each request would, for less.
     """
 
     since = _NEVER
+    idle_since = _NEVER
     n_bytes = 0
     in_head = True
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        app: object = self.app
+        self._gateway = app if isinstance(app, Gateway) else None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Begin to count the time."""
@@ -41,23 +140,101 @@ class Connection(HttpToolsProtocol):
         if self.in_head and self.n_bytes > _MAX_HEAD:
             self.refuse(b"431 Request Header Fields Too Large", b'{"error": "Too long a header."}')
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the request that was arriving."""
+        cycle = self._short()
+        if cycle is not None and not cycle.is_asked and self._gateway is not None:
+            self._gateway.gone()
+        super().connection_lost(exc)
+
     def on_message_begin(self) -> None:
         """Begin with a request."""
         super().on_message_begin()
         self.since = self.loop.time()
+        self.idle_since = _NEVER
         self.in_head = True
 
     def on_headers_complete(self) -> None:
-        """Go on to the body."""
+        """Choose the way."""
         self.in_head = False
-        super().on_headers_complete()
+        headers = dict(self.headers)
+        endpoint = self._short_endpoint(headers)
+        if endpoint is None:
+            super().on_headers_complete()
+            return
+        scope: dict[str, Any] = cast("dict[str, Any]", self.scope)
+        scope["method"], scope["path"], scope["query_string"] = "POST", self.url.decode(), b""
+        self.cycle = cast("RequestResponseCycle", ShortCycle(self, endpoint, headers))
+
+    def _short_endpoint(self, headers: dict[bytes, bytes]) -> Endpoint | None:
+        """Give what is asked, if it is asked in a way that needs no closer look."""
+        gateway, parser = self._gateway, self.parser
+        before = cast("RequestResponseCycle | None", self.cycle)
+        if gateway is None or (endpoint := gateway.find(self.url)) is None:
+            return None
+        length = headers.get(b"content-length", b"")
+        is_short = (
+            parser.get_method() == b"POST"
+            and parser.get_http_version() == "1.1"
+            and not parser.should_upgrade()
+            and not self.expect_100_continue
+            and len(length) < _MOST_DIGITS
+            and length.isdigit()
+            and int(length) <= min(_SHORT_BODY, gateway.options.max_body)
+            and b"content-encoding" not in headers
+            and b"transfer-encoding" not in headers
+            and (before is None or before.response_complete)
+            and not self.pipeline
+            and not self.flow.write_paused
+            and (self.limit_concurrency is None or len(self.connections) < self.limit_concurrency)
+        )
+        return endpoint if is_short else None
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of the body."""
+        cycle = self._short()
+        if cycle is None:
+            super().on_body(body)
+        else:
+            cycle.body = cycle.body + body if cycle.body else body
 
     def on_message_complete(self) -> None:
         """Have the whole request."""
         self.since = _NEVER
         self.n_bytes = 0
         self.in_head = True
-        super().on_message_complete()
+        cycle = self._short()
+        if cycle is None or self._gateway is None:
+            super().on_message_complete()
+        elif not cycle.is_asked:
+            cycle.ask(self._gateway)
+
+    def on_response_complete(self) -> None:
+        """Go on with the request that waits, or wait for one."""
+        if self.pipeline or self.flow.read_paused:
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.idle_since = self.loop.time()
+
+    def start(self, later: Awaitable[None], cycle: ShortCycle) -> None:
+        """Let an answer take its time; the server waits for it before it ends."""
+
+        async def wait() -> None:
+            try:
+                await later
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("A request could not be answered.")
+                cycle.answer(_FAILED)
+
+        task = self.loop.create_task(wait())
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _short(self) -> ShortCycle | None:
+        """Give the request that goes the short way now."""
+        cycle: object = self.cycle
+        return cycle if isinstance(cycle, ShortCycle) else None
 
     def refuse(self, status: bytes, body: bytes) -> None:
         """Answer, unless an answer was begun, and close."""
@@ -79,9 +256,13 @@ class Connection(HttpToolsProtocol):
 
 
 def close_late(connections: Iterable[object], now: float, limit_s: float) -> None:
-    """Close the connections whose request has taken too long to arrive."""
+    """Close the connections whose request has taken too long to arrive, and idle ones."""
     for connection in list(connections):
-        if isinstance(connection, Connection) and connection.is_late(now, limit_s):
+        if not isinstance(connection, Connection):
+            continue
+        if connection.is_late(now, limit_s):
             connection.refuse(
                 b"408 Request Timeout", b'{"error": "The request took too long to arrive."}'
             )
+        elif now - connection.idle_since > connection.timeout_keep_alive:
+            connection.transport.close()

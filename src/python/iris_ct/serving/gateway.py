@@ -1,11 +1,13 @@
 """The gateway as a raw ASGI application: a path, a body, a branch, a call, an answer.
 
-What POSTs to a model takes the short way: one look into a dictionary, one frame there and back.
-Everything else is in `pages` or, forwarded, in the control process.
+What POSTs to a model takes the short way: one look into a dictionary, one frame there and back,
+most of it without ASGI (see `connections`). Everything else is in `pages` or, forwarded, in the
+control process.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -113,48 +115,105 @@ class Gateway:
         headers: Headers = dict(scope["headers"])
         try:
             checked = self.access.check(scope, headers)
-            if isinstance(checked, Principal):
-                principal = checked
+            decided = checked if isinstance(checked, Principal | Refusal) else await checked
+            if isinstance(decided, Refusal):
+                await self._send(send, self._refused(scope["path"], decided))
+            elif endpoint is not None and scope["method"] == "POST":
+                body = await read_body(
+                    receive, headers, limit=self._max_body, waiting=self.waiting
+                )
+                answer = asyncio.get_running_loop().create_future()
+                # The routes may have changed while the body came, and the old ones have ended.
+                endpoint = self.table.endpoints.get(scope["path"], endpoint)
+                self._ask(endpoint, scope, headers, decided, body, _into(answer))
+                await self._send(send, await answer)
             else:
-                decided = checked if isinstance(checked, Refusal) else await checked
-                if isinstance(decided, Refusal):
-                    await self._send_refusal(send, scope["path"], decided)
-                    return
-                principal = decided
-            if endpoint is not None and scope["method"] == "POST":
-                await self._ask(endpoint, scope, headers, principal, receive, send)
-            else:
-                request = Request(self, scope, headers, receive, principal)
-                await self._send(send, await self._answer(request))
+                request = Request(self, scope, headers, receive, decided)
+                await self._send(send, self._counted(await self._answer(request)))
         except WireError as error:
-            protocol = protocol_of(scope["path"])
-            await self._send(send, refuse(protocol, error.status, error.text))
+            await self._send(send, self._told(scope["path"], error))
         except GoneError:
-            self.metrics.other(499)
+            self.gone()
 
     # A call to a model.
 
-    async def _ask(
+    def find(self, target: bytes) -> Endpoint | None:
+        """Give what is asked by a request's target, unless the target needs to be read closely."""
+        return self.table.by_target.get(target)
+
+    def ask(
+        self,
+        endpoint: Endpoint,
+        scope: Mapping[str, Any],
+        headers: Headers,
+        body: bytes,
+        done: Callable[[Answer], None],
+    ) -> Awaitable[None] | None:
+        """Answer a POST to a model.
+
+        Parameters
+        ----------
+        scope
+            ``method``, ``path``, ``headers`` and ``query_string``, as ASGI has them.
+        body
+            As it came.
+        done
+            Gets the answer, now or later, once.
+
+        Returns
+        -------
+        Awaitable or None
+            To be awaited where the issuer of tokens must be asked first.
+        """
+        checked = self.access.check(scope, headers)
+        if not isinstance(checked, Principal | Refusal):
+            return self._ask_later(checked, endpoint, scope, headers, body, done)
+        self._ask_as(checked, endpoint, scope, headers, body, done)
+        return None
+
+    async def _ask_later(
+        self,
+        checked: Awaitable[Principal | Refusal],
+        endpoint: Endpoint,
+        scope: Mapping[str, Any],
+        headers: Headers,
+        body: bytes,
+        done: Callable[[Answer], None],
+    ) -> None:
+        decided = await checked
+        endpoint = self.table.endpoints.get(scope["path"], endpoint)
+        self._ask_as(decided, endpoint, scope, headers, body, done)
+
+    def _ask_as(
+        self,
+        decided: Principal | Refusal,
+        endpoint: Endpoint,
+        scope: Mapping[str, Any],
+        headers: Headers,
+        body: bytes,
+        done: Callable[[Answer], None],
+    ) -> None:
+        if isinstance(decided, Refusal):
+            done(self._refused(scope["path"], decided))
+            return
+        try:
+            self._ask(endpoint, scope, headers, decided, body, done)
+        except WireError as error:
+            done(self._told(scope["path"], error))
+
+    def gone(self) -> None:
+        """Count one who went away before all was said."""
+        self.metrics.other(499)
+
+    def _ask(
         self,
         endpoint: Endpoint,
         scope: Mapping[str, Any],
         headers: Headers,
         principal: Principal,
-        receive: Receive,
-        send: Send,
+        body: bytes,
+        done: Callable[[Answer], None],
     ) -> None:
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if (
-            message.get("more_body", True)
-            or len(body) > self._max_body
-            or (b"content-encoding" in headers)
-        ):
-            body = await read_body(
-                receive, headers, limit=self._max_body, waiting=self.waiting, first=message
-            )
-        # The routes may have changed while the body came, and the old ones may have ended.
-        endpoint = self.table.endpoints.get(scope["path"], endpoint)
         began = self._clock()
         query = scope["query_string"]
         asked = parse_qs(query.decode("latin-1")) if query else {}
@@ -184,16 +243,19 @@ class Gateway:
             explain,
             branch.route.log,
         )
-        waiting = branch.pool.ask(call)
+
+        def pass_on(answer: Answer | Failure) -> None:
+            if isinstance(answer, Failure):
+                answer = refuse(endpoint.protocol, answer.status, answer.text)
+            counts = branch.counts
+            counts.add(answer.status, self._clock() - began, answer.n_rows)
+            if answer.metrics:
+                self.metrics.models.add(counts.place, answer.metrics)
+            done(answer)
+
+        branch.pool.ask(call, pass_on)
         if service.shadows and endpoint.protocol != FEEDBACK:
             self._mirror(service, call)
-        answer = await waiting
-        if isinstance(answer, Failure):
-            answer = refuse(endpoint.protocol, answer.status, answer.text)
-        branch.counts.add(answer.status, self._clock() - began, answer.n_rows)
-        if answer.metrics:
-            self.metrics.models.add(branch.counts.place, answer.metrics)
-        await self._send(send, answer, counted=True)
 
     def named_service(self, request: Request) -> Service:
         """Find the service that a request names, or the only one.
@@ -256,12 +318,13 @@ class Gateway:
             )
             began = self._clock()
 
-            def count(done: Any, shadow: Branch = shadow, began: float = began) -> None:
-                answer = done.result()
+            def count(
+                answer: Answer | Failure, shadow: Branch = shadow, began: float = began
+            ) -> None:
                 n_rows = 0 if isinstance(answer, Failure) else answer.n_rows
                 shadow.counts.add(answer.status, self._clock() - began, n_rows)
 
-            shadow.pool.ask(copy).add_done_callback(count)
+            shadow.pool.ask(copy, count)
 
     def _name(self, headers: Headers) -> str:
         given = headers.get(_PUID)
@@ -283,27 +346,47 @@ class Gateway:
 
     # What goes out.
 
-    async def _send(self, send: Send, answer: Answer, *, counted: bool = False) -> None:
-        body = answer.body
-        headers = [
-            (b"content-type", answer.content_type.encode("latin-1")),
-            (b"content-length", b"%d" % len(body)),
-        ]
-        if answer.headers:
-            headers += [
-                (name.encode("latin-1"), text.encode("latin-1"))
-                for name, text in answer.headers.items()
-            ]
-        if answer.status in _RETRY and "retry-after" not in answer.headers:
-            headers.append((b"retry-after", _RETRY[answer.status]))
-        if not counted:
-            self.metrics.other(answer.status)
+    async def _send(self, send: Send, answer: Answer) -> None:
+        headers = headers_of(answer)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": answer.body})
 
-    async def _send_refusal(self, send: Send, path: str, refusal: Refusal) -> None:
+    def _refused(self, path: str, refusal: Refusal) -> Answer:
         told = refuse(protocol_of(path), refusal.status, refusal.text)
-        await self._send(send, msgspec.structs.replace(told, headers=refusal.headers))
+        return self._counted(msgspec.structs.replace(told, headers=refusal.headers))
+
+    def _told(self, path: str, error: WireError) -> Answer:
+        return self._counted(refuse(protocol_of(path), error.status, error.text))
+
+    def _counted(self, answer: Answer) -> Answer:
+        """Count what no model answered."""
+        self.metrics.other(answer.status)
+        return answer
+
+
+def _into(future: asyncio.Future[Answer]) -> Callable[[Answer], None]:
+    def done(answer: Answer) -> None:
+        # Who waited may have been cancelled.
+        if not future.done():
+            future.set_result(answer)
+
+    return done
+
+
+def headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:
+    """Give the headers of an answer."""
+    headers = [
+        (b"content-type", answer.content_type.encode("latin-1")),
+        (b"content-length", b"%d" % len(answer.body)),
+    ]
+    if answer.headers:
+        headers += [
+            (name.encode("latin-1"), text.encode("latin-1"))
+            for name, text in answer.headers.items()
+        ]
+    if answer.status in _RETRY and "retry-after" not in answer.headers:
+        headers.append((b"retry-after", _RETRY[answer.status]))
+    return headers
 
 
 def is_yes(said: Sequence[str] | None) -> bool:

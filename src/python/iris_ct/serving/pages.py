@@ -16,7 +16,7 @@ import msgspec
 from iris_ct.core.wire.refusal import OPEN_INFERENCE, SELDON, WireError
 from iris_ct.serving.frames import OPEN_INFERENCE_METADATA, SELDON_METADATA, Answer, Call
 from iris_ct.serving.gateway import Gateway, Request, refuse
-from iris_ct.serving.pool import Failure
+from iris_ct.serving.pool import Failure, answer_of
 from iris_ct.serving.table import Branch, Service
 
 if TYPE_CHECKING:
@@ -306,22 +306,21 @@ async def _ask(
 ) -> Answer:
     """Let a worker say what its model is."""
     branch: Branch = service.choose(b"")
-    answer = await branch.pool.ask(
-        Call(
-            protocol=protocol,
-            path=request.path,
-            body=b"",
-            content_type="",
-            puid="",
-            headers=dict(headers),
-            shadow=False,
-            service=service.name,
-            branch=branch.name,
-            image=branch.image,
-            explain=False,
-            log=False,
-        )
+    call = Call(
+        protocol=protocol,
+        path=request.path,
+        body=b"",
+        content_type="",
+        puid="",
+        headers=dict(headers),
+        shadow=False,
+        service=service.name,
+        branch=branch.name,
+        image=branch.image,
+        explain=False,
+        log=False,
     )
+    answer = await answer_of(branch.pool, call)
     if isinstance(answer, Failure):
         return refuse(_words(request.path), answer.status, answer.text)
     return answer

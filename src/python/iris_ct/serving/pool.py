@@ -36,14 +36,17 @@ class Failure(NamedTuple):
     text: str
 
 
+# Gets the answer to a call, once.
+Done = Callable[[Answer | Failure], None]
+
+
 class Waiting:
     """A call and who waits for its answer."""
 
-    __slots__ = ("call", "deadline", "ends", "future", "is_open", "pool")
+    __slots__ = ("call", "deadline", "done", "ends", "is_open", "pool")
 
-    def __init__(self, call: Call, pool: Pool) -> None:
-        self.call, self.pool = call, pool
-        self.future: asyncio.Future[Answer | Failure] = pool.loop.create_future()
+    def __init__(self, call: Call, pool: Pool, done: Done) -> None:
+        self.call, self.pool, self.done = call, pool, done
         self.deadline = pool.loop.time() + pool.limits.timeout_s
         self.ends = 0
         self.is_open = True
@@ -54,9 +57,11 @@ class Waiting:
         if self.is_open:
             self.is_open = False
             self.pool.n_waiting -= 1
-            # Who waited may have been cancelled.
-            if not self.future.done():
-                self.future.set_result(answer)
+            try:
+                self.done(answer)
+            except Exception:  # noqa: BLE001 - see below
+                # Whatever fails there is no failure of the worker, whose stream goes on.
+                _log.exception("An answer of %s could not be passed on.", self.call.image)
 
 
 class Limits(NamedTuple):
@@ -97,8 +102,8 @@ class Backend(Protocol):
         """Calls that none of them has begun."""
         ...
 
-    def ask(self, call: Call) -> asyncio.Future[Answer | Failure]:
-        """Begin a call."""
+    def ask(self, call: Call, done: Done) -> None:
+        """Begin a call; what it gives is passed on now or later, once."""
         ...
 
     def scale(self, instances: int) -> None:
@@ -210,23 +215,19 @@ class Pool:
         begun = sum(bool(link.pending) for link in links)
         return max(0, self.n_waiting - begun)
 
-    def ask(self, call: Call) -> asyncio.Future[Answer | Failure]:
+    def ask(self, call: Call, done: Done) -> None:
         """Send a call to the worker that has the fewest.
 
-        Returns
-        -------
-        Future of Answer or Failure
-            Always answered, at the latest a moment after the time limit.
+        Parameters
+        ----------
+        done
+            Always called, at the latest a moment after the time limit.
         """
         if self.n_waiting >= self.limits.max_queue:
-            refused: asyncio.Future[Answer | Failure] = self.loop.create_future()
-            refused.set_result(
-                Failure(503, f"{self.n_waiting} requests wait for {call.image}; try again later.")
-            )
-            return refused
-        waiting = Waiting(call, self)
-        self._give(waiting)
-        return waiting.future
+            text = f"{self.n_waiting} requests wait for {call.image}; try again later."
+            done(Failure(503, text))
+        else:
+            self._give(Waiting(call, self, done))
 
     def _give(self, waiting: Waiting) -> None:
         links = self._links
@@ -442,6 +443,19 @@ class Pool:
             slot.ender = self.loop.create_task(child.end(self.limits.drain_s))
         else:
             child.kill()
+
+
+def answer_of(backend: Backend, call: Call) -> asyncio.Future[Answer | Failure]:
+    """Begin a call; gives what can be awaited."""
+    future: asyncio.Future[Answer | Failure] = asyncio.get_running_loop().create_future()
+
+    def done(answer: Answer | Failure) -> None:
+        # Who waited may have been cancelled.
+        if not future.done():
+            future.set_result(answer)
+
+    backend.ask(call, done)
+    return future
 
 
 def _load(link: WorkerLink) -> int:
