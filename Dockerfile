@@ -1,4 +1,5 @@
-# InterSystems IRIS with the product inside. docs/deployment.md, docs/decisions/0017.
+# InterSystems IRIS with the product inside, and (target serving) the gateway without IRIS.
+# docs/deployment.md, docs/decisions/0017 and 0025.
 # Both images must hold the same minor version of Python: what the first builds, the second runs.
 ARG IRIS_IMAGE=intersystems/iris-community:2026.1
 ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
@@ -36,6 +37,36 @@ RUN mkdir /commands \
  && for command in ct iop mlflow; do \
         sed '1s|.*|#!/usr/bin/python3|' "/venv/bin/$command" > "/commands/$command" || exit 1; \
     done
+
+# ---- Python and what LightGBM needs of the system, for IRIS' user ----
+FROM ${PYTHON_IMAGE} AS runtime
+# Asked for first, as below: an image that has it needs no network here.
+# hadolint ignore=DL3008
+RUN ldconfig -p > /tmp/libraries \
+ && if ! grep -q 'libgomp\.so\.1' /tmp/libraries; then \
+        apt-get update \
+     && apt-get install --yes --no-install-recommends libgomp1 \
+     && rm -rf /var/lib/apt/lists/*; \
+    fi \
+ && rm /tmp/libraries
+RUN getent passwd 51773 \
+ || { groupadd --gid 51773 ct && useradd --uid 51773 --gid 51773 --create-home ct; }
+
+# ---- the gateway: it shares files with IRIS, and with nothing else its user ----
+FROM runtime AS serving
+COPY --from=packages /venv/ /venv/
+COPY deploy/serving/health.py /opt/ct/
+ENV PATH=/venv/bin:$PATH \
+    TZ=UTC \
+    CT_HOME=/dur \
+    CT_MODELS=/dur/models \
+    CT_SERVE_HOST=0.0.0.0 \
+    CT_SERVE_PORT=8080
+USER 51773
+WORKDIR /home/ct
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --retries=6 CMD ["python", "/opt/ct/health.py"]
+ENTRYPOINT ["ct"]
+CMD ["serve"]
 
 # ---- IRIS and what LightGBM and embedded Python need of the system ----
 FROM ${IRIS_IMAGE} AS system

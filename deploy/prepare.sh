@@ -8,8 +8,9 @@ set -eu
 
 dur=${1:?usage: prepare.sh DUR}
 
-# Users of the containers: IRIS' irisowner, the postgres image's, and two of our own choice in
-# docker-compose.yml (RustFS has the same number for its own).
+# Users of the containers: IRIS' irisowner, who is the gateway's too since they share files, the
+# postgres image's, and two of our own choice in docker-compose.yml (RustFS has the same number for
+# its own).
 iris=51773 postgres=999 storage=10001 mlflow=10002
 
 # Who cloned the project: owns dur/ and drops files into the inbox.
@@ -83,7 +84,7 @@ umask 077
 own "$dur" "$person:$iris" u+rwx,g+rwx,o+x,+t
 
 # Rows of people may be in them: nothing for other accounts of this machine. Logs have none.
-for place in iconfig archive quarantine store artifacts; do of_one_user "$place" "$iris" 0750; done
+for place in iconfig archive quarantine store artifacts serving tmp; do of_one_user "$place" "$iris" 0750; done
 of_one_user log "$iris" 0755
 shared models 2775
 shared inbox 2770
@@ -94,6 +95,12 @@ for file in "$dur"/models/*.toml; do
         shared "inbox/$model/labels" 2770
     fi
 done
+
+# Where tokens are in use and there is none, the gateway lets nobody in: so it may listen in its
+# container, and nothing is known to anybody before an administrator creates a token.
+if [ ! -e "$dur/serving/tokens.json" ]; then
+    write "$dur/serving/tokens.json" "$iris" '{"version": 1, "tokens": []}'
+fi
 
 [ -d "$dur/sandbox" ] || directory sandbox "$person:$iris" 0775
 directory sandbox/mlflow "$iris:$iris" 0755
@@ -106,16 +113,19 @@ directory secrets/iris "$iris:$iris" 0700
 directory secrets/postgres "$postgres:$postgres" 0700
 directory secrets/storage "$storage:$storage" 0700
 directory secrets/mlflow "$mlflow:$mlflow" 0700
+directory secrets/serving "$iris:$iris" 0700
 
 secret iris/iris_password "$iris" 32
 secret postgres/postgres_password "$postgres" 40
 secret storage/s3_access_key "$storage" 20
 secret storage/s3_secret_key "$storage" 40
+secret serving/gateway_password "$iris" 40
+same iris/gateway_password serving/gateway_password "$iris"
 same mlflow/postgres_password postgres/postgres_password "$mlflow"
 same mlflow/s3_access_key storage/s3_access_key "$mlflow"
 same mlflow/s3_secret_key storage/s3_secret_key "$mlflow"
 
 # From here on not even their readers change them.
-for place in iris postgres storage mlflow; do chmod 0500 "$dur/secrets/$place"; done
+for place in iris postgres storage mlflow serving; do chmod 0500 "$dur/secrets/$place"; done
 
 echo "prepare.sh: $dur is ready"

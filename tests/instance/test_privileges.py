@@ -10,7 +10,7 @@ from iris_ct.adapters.store.iris_dialect import SCHEMA
 from iris_ct.instance.privileges import grants
 from iris_ct.procedures.catalogue import PROCEDURES
 
-STATEMENTS: list[str] = json.loads(grants("Asks", "Acts"))
+STATEMENTS: list[str] = json.loads(grants("Asks", "Acts", "Serves"))
 
 
 def granted(role: str) -> set[tuple[str, str]]:
@@ -35,6 +35,16 @@ def test_a_reader_writes_only_what_asking_leaves_behind() -> None:
     written = {what for right, what in granted("Asks") if right not in {"SELECT", "EXECUTE"}}
     names = ("prediction_file", "specification", "decision", "audit_event", "lock")
     assert written == {f"{SCHEMA}.{getattr(tables, name).name}" for name in names}
+
+
+def test_the_gateway_changes_services_and_who_serves_and_nothing_else() -> None:
+    """What it needs at least: tests/stack/test_serving.py, on a database that heeds the grants."""
+    assert granted("Serves") == {
+        ("INSERT", f"{SCHEMA}.ct_champion"),
+        *((right, f"{SCHEMA}.ct_service") for right in ("INSERT", "UPDATE", "DELETE")),
+        *((right, f"{SCHEMA}.ct_package") for right in ("INSERT", "DELETE")),
+        *((right, f"{SCHEMA}.ct_author") for right in ("INSERT", "DELETE")),
+    }
 
 
 def test_each_procedure_is_granted_to_the_role_that_the_catalogue_names() -> None:

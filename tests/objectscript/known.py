@@ -51,6 +51,11 @@ FACTS = {
     "Security.Users.CheckPassword": Fact(
         "two public notes of users; looked for before it is used"
     ),
+    "Security.Users.Create": Fact(
+        "jbrandtmse/OcuPilot browser tests, run on 2026.2: name, roles, password, full name, "
+        "namespace, routine, expiry, change password, enabled",
+        gives_status=True,
+    ),
     "Security.Users.Exists": Fact(_ADMIN),
     "Security.Users.Get": Fact(_ADMIN, gives_status=True),
     "Security.Users.Modify": Fact(_ADMIN, gives_status=True),

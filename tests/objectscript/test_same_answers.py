@@ -384,7 +384,7 @@ def test_every_python_body_of_the_classes_is_known_to_the_instance(asked: Asked)
     }
     assert set(instance.run("bodies")) == wanted
     assert "schema version" in instance.run("CT.Setup.Migrate")
-    grants = json.loads(instance.run("CT.Setup.Grants", "CT_Reader", "CT_Operator"))
+    grants = json.loads(instance.run("CT.Setup.Grants", "CT_Reader", "CT_Operator", "CT_Serving"))
     assert "GRANT EXECUTE ON CT.Predict TO CT_Reader" in grants
     assert "GRANT EXECUTE ON CT.RollbackTo TO CT_Operator" in grants
     of_readers = [each for each in grants if each.endswith(" TO CT_Reader")]

@@ -255,6 +255,69 @@ def test_one_connection_answers_many_requests_in_their_order(running: Gateway) -
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize(
+    ("line", "header", "keeps"),
+    [
+        (b"HTTP/1.1", b"x: y", True),
+        (b"HTTP/1.1", b"connection: close", False),
+        (b"HTTP/1.0", b"x: y", False),
+    ],
+)
+def test_a_connection_stays_open_as_its_request_says(
+    running: Gateway, line: bytes, header: bytes, keeps: bool
+) -> None:
+    with _raw(running) as stream:
+        stream.sendall(b"POST /model-endpoints/one %s\r\nhost: localhost\r\n" % line)
+        stream.sendall(header + b"\r\ncontent-length: 2\r\n\r\n{")
+        stream.sendall(b"}")
+        told = _answer_of(stream)
+        assert told.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert (b"\r\nconnection: close\r\n" in told) != keeps
+        if keeps:
+            stream.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert _answer_of(stream).startswith(b"HTTP/1.1 200")
+        else:
+            assert stream.recv(1) == b""
+
+
+def test_who_asks_whether_to_send_the_body_is_told_so(running: Gateway) -> None:
+    with _raw(running) as stream:
+        stream.sendall(
+            b"POST /model-endpoints/one HTTP/1.1\r\nhost: localhost\r\n"
+            b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n"
+        )
+        assert stream.recv(64) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        stream.sendall(b"{}")
+        assert _answer_of(stream).startswith(b"HTTP/1.1 200")
+
+
+def test_who_leaves_before_all_was_said_is_counted(running: Gateway) -> None:
+    with _raw(running) as stream:
+        stream.sendall(b"POST /model-endpoints/one HTTP/1.1\r\nhost: localhost\r\n")
+        stream.sendall(b"content-length: 2\r\n\r\n{")
+    counted = b'ct_http_total{code="499"}'
+    wait_for(lambda: counted in running.ask("GET", "/metrics").body)
+
+
+def test_a_model_cannot_write_headers_of_another_answer(running: Gateway) -> None:
+    evil = {"x-good": "1", "x-evil": "1\r\nset-cookie: a=b", "x\nevil": "1"}
+    told = running.post("/model-endpoints/one", {"answer_headers": evil})
+    assert (told.status, told.headers["x-good"]) == (200, "1")
+    assert not {"x-evil", "set-cookie", "evil", "x"} & told.headers.keys()
+
+
+def _answer_of(stream: socket.socket) -> bytes:
+    """Read a short answer: all of its head and body."""
+    text = b""
+    while b"\r\n\r\n" not in text:
+        text += stream.recv(1 << 16)
+    head, _, rest = text.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    while len(rest) < length:
+        rest += stream.recv(1 << 16)
+    return head + b"\r\n\r\n" + rest
+
+
 def _raw(running: Gateway) -> socket.socket:
     parts = urlsplit(running.address)
     return socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30)

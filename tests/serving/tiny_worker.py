@@ -1,7 +1,7 @@
 """A worker that does what the body says; started by the gateway as if it were a foreign model's.
 
 ``{"sleep": s}`` takes its time, ``{"die": true}`` ends the process, ``{"metrics": [...]}`` brings
-metrics; the answer says who answered what. A file ``broken`` in its bundle keeps it from starting.
+metrics, ``{"answer_headers": {...}}`` headers; the answer says who answered what. A file ``broken`` in its bundle keeps it from starting.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ def answer_to(call: Call, bundle: Path) -> Answer:
         said.get("status", 200),
         json.dumps(told).encode(),
         n_rows=1,
+        headers=said.get("answer_headers", {}),
         metrics=said.get("metrics", []),
     )
 

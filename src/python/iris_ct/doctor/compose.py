@@ -20,13 +20,16 @@ from iris_ct.doctor.machine import Machine, Owned
 # User of the processes in each container that keeps something: deploy/prepare.sh.
 IRIS_UID, POSTGRES_UID, STORAGE_UID, MLFLOW_UID = 51773, 999, 10001, 10002
 SECRETS = {
-    "iris": (IRIS_UID, ("iris_password",)),
+    "iris": (IRIS_UID, ("iris_password", "gateway_password")),
     "postgres": (POSTGRES_UID, ("postgres_password",)),
     "storage": (STORAGE_UID, ("s3_access_key", "s3_secret_key")),
     "mlflow": (MLFLOW_UID, ("postgres_password", "s3_access_key", "s3_secret_key")),
+    "serving": (IRIS_UID, ("gateway_password",)),
 }
 OWNED = {
-    **dict.fromkeys(("iconfig", "archive", "quarantine", "store", "artifacts", "log"), IRIS_UID),
+    **dict.fromkeys(
+        ("iconfig", "archive", "quarantine", "store", "artifacts", "serving", "tmp", "log"), IRIS_UID
+    ),
     "sandbox/mlflow/postgres": POSTGRES_UID,
     "sandbox/mlflow/s3": STORAGE_UID,
     "sandbox/mlflow/rustfs": STORAGE_UID,
@@ -270,7 +273,7 @@ class _Project:
             if (reason := self.machine.taken(address, port)) is not None
         ]
         if refused:
-            names = "IRIS_PORT, IRIS_WEB_PORT, MLFLOW_PORT"
+            names = "IRIS_PORT, IRIS_WEB_PORT, MLFLOW_PORT, SERVING_PORT"
             return Finding(
                 "ports", "failed", "; ".join(refused), f"Choose others in .env: {names}"
             )

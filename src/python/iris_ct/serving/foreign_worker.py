@@ -16,8 +16,8 @@ import hashlib
 import importlib
 import inspect
 import json
+import math
 import os
-import re
 import signal
 import socket
 import struct
@@ -34,6 +34,8 @@ FEEDBACK, SELDON_METADATA = "seldon_feedback", "seldon_metadata"
 OPEN_INFERENCE_METADATA = "open_inference_metadata"
 OK, REFUSED = 0, 2
 _READ = 1 << 18
+# Cells of a table that nobody said.
+_MOST_EMPTY = 1 << 20
 
 PICKLES = (".pkl", ".pickle", ".cloudpickle", ".joblib", ".dill", ".pt", ".pth")
 # Loaders of MLflow that read a format of their own, or run code that lies open in the package.
@@ -45,8 +47,10 @@ PLAIN_LOADERS = {
     "mlflow.onnx",
     "mlflow.xgboost",
 }
-_LOADER = re.compile(r"^\s*loader_module:\s*['\"]?([\w.]+)", re.MULTILINE)
-_UNPICKLED = re.compile(r"^\s*(pickled_model|python_model)\s*:", re.MULTILINE)
+# What a flavour says of a pickle beside it.
+_UNPICKLED = {"pickled_model", "python_model"}
+# The one class that LightGBM's flavour reads from LightGBM's own text.
+_BOOSTER = "lightgbm.basic.Booster"
 _METRICS = {"COUNTER", "GAUGE", "TIMER"}
 
 
@@ -195,35 +199,62 @@ def _called(method: Callable[..., Any], *said: Any, **optional: Any) -> Any:
 def _checked_metrics(said: Any) -> list[dict[str, Any]]:
     kept = []
     for metric in said or ():
-        is_right = (
-            isinstance(metric, dict)
-            and metric.get("type") in _METRICS
-            and isinstance(metric.get("key"), str)
-            and isinstance(metric.get("value"), (int, float))
-        )
-        if is_right:
-            tags = {str(name): str(tag) for name, tag in (metric.get("tags") or {}).items()}
-            kept.append({**metric, "tags": tags} if tags else dict(metric))
+        checked = _checked_metric(metric)
+        if checked is None:
+            _log("metrics() gave one without type, key and finite number; it was left out")
         else:
-            _log("metrics() gave one without type, key and numeric value; it was left out")
+            kept.append(checked)
     return kept
+
+
+def _checked_metric(metric: Any) -> dict[str, Any] | None:
+    """Give what the gateway can count; what is no JSON would break the stream."""
+    try:
+        kind, key, value = metric["type"], metric["key"], float(metric["value"])
+        tags = {_text(name): _text(tag) for name, tag in (metric.get("tags") or {}).items()}
+        if kind not in _METRICS or not isinstance(key, str) or not math.isfinite(value):
+            return None
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
+        return None
+    said = metric["value"]
+    if isinstance(said, (str, bytes)):
+        return None
+    # A whole number stays one: the answer shows it as the class said it.
+    exact = int(said) if isinstance(said, int) and abs(said) < 1 << 53 else value
+    return {"type": kind, "key": _text(key), "value": exact, **({"tags": tags} if tags else {})}
+
+
+def _text(said: Any) -> str:
+    return str(said).encode("utf-8", "replace").decode()
 
 
 # Reading requests.
 
 
 def read(call: Call) -> Asked:
-    """Read a request of any protocol."""
-    if call.protocol == SELDON:
-        return read_seldon(_object(call.body))
-    if call.protocol == OPEN_INFERENCE:
-        return _read_open_inference(_object(call.body))
-    return _read_mlflow(call)
+    """Read a request of any protocol.
+
+    Raises
+    ------
+    AskedError
+        Whatever is wrong with it: nothing of the model runs here.
+    """
+    try:
+        if call.protocol == SELDON:
+            return read_seldon(_object(call.body))
+        if call.protocol == OPEN_INFERENCE:
+            return _read_open_inference(_object(call.body))
+        return _read_mlflow(call)
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
+        raise AskedError("The request has not the form that its protocol gives it.") from error
 
 
 def read_seldon(message: dict[str, Any]) -> Asked:
     """Read a Seldon message."""
     meta = message.get("meta") or {}
+    parts = [meta, *((meta.get(name) or {}) for name in ("tags", "routing", "requestPath"))]
+    if not all(isinstance(part, dict) for part in parts):
+        raise AskedError("meta, and its tags, routing and requestPath, must be objects.")
     found = [name for name in ("data", "jsonData", "strData", "binData") if name in message]
     if len(found) != 1:
         raise AskedError(
@@ -312,11 +343,33 @@ def _read_mlflow(call: Call) -> Asked:
             return Asked(_array(said["data"]), names, MLFLOW, {}, message)
         if found[0] == "dataframe_records" or (said and isinstance(said[0], dict)):
             names = list(dict.fromkeys(name for record in said for name in record))
+            _check_filled(len(said) * len(names), sum(map(len, said)))
             rows = [[record.get(name) for name in names] for record in said]
             return Asked(_array(rows), names, MLFLOW, {}, message)
         return Asked(_array(said), [], MLFLOW, {}, message)
     except (TypeError, KeyError, AttributeError) as error:
         raise AskedError(f"{found[0]} has not the form that MLflow gives it.") from error
+
+
+def _check_filled(n_cells: int, n_said: int) -> None:
+    """Refuse objects that have hardly a name in common: their table would fill the memory."""
+    if n_cells > _MOST_EMPTY + 16 * n_said:
+        raise AskedError("The objects name different columns; expected the same in each.")
+
+
+def _read_feedback(message: dict[str, Any]) -> tuple[Asked, float | None, Any, Any]:
+    """Give the rows that were asked about, the reward, what was true, and the answer's name."""
+    try:
+        request, truth = message.get("request") or {}, message.get("truth") or {}
+        features = read_seldon(request) if request else Asked(None, [], "", {}, {})
+        known = read_seldon(truth).features if truth else None
+        reward = None if message.get("reward") is None else float(message["reward"])
+        if reward is not None and not math.isfinite(reward):
+            raise AskedError("reward must be a number.")
+        puid = ((message.get("response") or {}).get("meta") or {}).get("puid")
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise AskedError("The feedback has not the form that its protocol gives it.") from error
+    return features, reward, known, puid
 
 
 def _number(text: str) -> Any:
@@ -470,22 +523,13 @@ class Answers:
         return {"meta": meta, **{name: part for name, part in said.items() if name != "meta"}}
 
     def _take_feedback(self, call: Call) -> list[Any]:
-        message = _object(call.body)
-        request = message.get("request") or {}
-        truth = message.get("truth") or {}
-        nothing = Asked(None, [], "", {}, {})
-        features = read_seldon(request) if request else nothing
-        known = read_seldon(truth).features if truth else None
-        reward = message.get("reward")
-        self._model.feedback(features, 0.0 if reward is None else float(reward), known)
+        features, reward, known, puid = _read_feedback(_object(call.body))
+        self._model.feedback(features, 0.0 if reward is None else reward, known)
         metrics: list[dict[str, Any]] = [{"type": "COUNTER", "key": "feedback", "value": 1}]
         if reward is not None:
-            metrics.append({"type": "GAUGE", "key": "feedback_reward", "value": float(reward)})
-        meta = (message.get("response") or {}).get("meta") or {}
+            metrics.append({"type": "GAUGE", "key": "feedback_reward", "value": reward})
         status = {"code": 200, "info": "", "reason": "", "status": "SUCCESS"}
-        return _done(
-            {"status": status, "meta": {"puid": meta.get("puid") or call.puid}}, 0, metrics
-        )
+        return _done({"status": status, "meta": {"puid": puid or call.puid}}, 0, metrics)
 
 
 def _open_inference(call: Call, asked: Asked, said: Any) -> dict[str, Any]:
@@ -564,10 +608,33 @@ def pickles_of(source: Path) -> list[str]:
         for path in source.rglob("*")
         if path.suffix.lower() in PICKLES
     ]
-    text = (source / "MLmodel").read_text("utf-8", "replace")
-    if _UNPICKLED.search(text) or not set(_LOADER.findall(text)) <= PLAIN_LOADERS:
+    if _may_unpickle((source / "MLmodel").read_bytes()):
         found.append("MLmodel")
     return sorted(found)
+
+
+def _may_unpickle(described: bytes) -> bool:
+    """Tell whether a description lets MLflow unpickle; read as MLflow reads it, not as it looks."""
+    try:
+        yaml = importlib.import_module("yaml")
+    except ImportError as error:
+        raise RefusedError(
+            "The model's own environment has no MLflow: add mlflow to its requirements.txt."
+        ) from error
+    try:
+        flavors = yaml.safe_load(described)["flavors"]
+        loader = flavors["python_function"]["loader_module"]
+        of_lightgbm = (flavors.get("lightgbm") or {}).get("model_class", _BOOSTER)
+        of_xgboost = (flavors.get("xgboost") or {}).get("model_class", "xgboost.")
+        return (
+            loader not in PLAIN_LOADERS
+            or of_lightgbm != _BOOSTER
+            or not of_xgboost.startswith("xgboost.")
+            or any(_UNPICKLED & set(flavor) for flavor in flavors.values() if flavor)
+        )
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError, RecursionError):
+        # What cannot be read here is not handed to MLflow either.
+        return True
 
 
 def load(bundle: Path, runtime: str, *, allow_pickle: bool) -> Model:
@@ -657,6 +724,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runtime", choices=["seldon", "pyfunc"], required=True)
     parser.add_argument("--allow-pickle", action="store_true")
     asked = parser.parse_args(arguments)
+    # Our own folder, where this file lies, holds nothing that is for the model.
+    here = str(Path(__file__).resolve().parent)
+    sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder or ".") != here]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         model = load(asked.bundle.resolve(), asked.runtime, allow_pickle=asked.allow_pickle)

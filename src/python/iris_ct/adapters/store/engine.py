@@ -32,6 +32,9 @@ _TRANSIENT_SQLITE = {
     sqlite3.SQLITE_FULL,
 }
 _WRITES = "ct_writes"
+# Connections to an IRIS that one process keeps, and opens at most besides: Community Edition has
+# eight for everybody, and a thread holds one or two.
+_IRIS_KEPT, _IRIS_MORE = 2, 2
 # Any number that no one else locks: "ct" and the year it was chosen.
 _PG_LOCK = 99_116_2026
 
@@ -257,7 +260,9 @@ def _iris_engine(address: sa.URL, connect: Callable[[], Any] | None) -> sa.Engin
     iris_dialect.register()
     embedded = address.get_driver_name() == "emb"
     how: dict[str, Any] = {} if connect is None else {"creator": connect}
-    return sa.create_engine(address, pool_pre_ping=not embedded, hide_parameters=True, **how)
+    if not embedded:
+        how |= {"pool_pre_ping": True, "pool_size": _IRIS_KEPT, "max_overflow": _IRIS_MORE}
+    return sa.create_engine(address, hide_parameters=True, **how)
 
 
 def _sqlite_engine(address: sa.URL, synchronous: Synchronous) -> sa.Engine:

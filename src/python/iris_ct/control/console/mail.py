@@ -23,8 +23,14 @@ class Mail:
 
     @property
     def is_here(self) -> bool:
-        """False on IRIS, where the instance keeps the messages."""
-        return not self._settings.on_iris
+        """False where an IRIS instance keeps the messages.
+
+        With the catalogue in an IRIS elsewhere, messages are here only if an embedded host has run
+        on this home.
+        """
+        if not self._settings.store_url.startswith("iris"):
+            return True
+        return not self._settings.on_iris and (self._settings.root / "store" / "ct.db").exists()
 
     @property
     def runs(self) -> bool:
