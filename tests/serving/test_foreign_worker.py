@@ -262,6 +262,30 @@ LOADED_PLAINLY = PYFUNC.replace("mlflow.pyfunc.model", "mlflow.lightgbm").replac
 )
 
 
+def described(**flavors: Any) -> str:
+    """Write MLmodel as JSON, which is YAML too and has no line that begins with a bare name."""
+    return json.dumps({"flavors": flavors})
+
+
+AS_CODE = "mlflow.pyfunc.loaders.code_model"
+HIDDEN = {
+    "a loader in quotes": described(python_function={"loader_module": "mlflow.sklearn"}),
+    "a pickle in quotes": described(
+        python_function={"loader_module": AS_CODE, "python_model": "weights.bin"}
+    ),
+    "a class that LightGBM's flavour unpickles": described(
+        python_function={"loader_module": "mlflow.lightgbm"},
+        lightgbm={"model_class": "lightgbm.sklearn.LGBMRegressor", "data": "weights.bin"},
+    ),
+    "any class by XGBoost's flavour": described(
+        python_function={"loader_module": "mlflow.xgboost"},
+        xgboost={"model_class": "shelve.DbfilenameShelf", "data": "weights.bin"},
+    ),
+    "no flavour at all": "artifact_path: model",
+    "no YAML": "flavors: [",
+}
+
+
 def packaged(folder: Path) -> None:
     """List the files of a source, as building does; our own environment serves it."""
     source = folder / "source"
@@ -274,7 +298,7 @@ def packaged(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("described", "name"),
+    ("text", "name"),
     [
         (PYFUNC, "plain.txt"),
         (LOADED_PLAINLY, "model.joblib"),
@@ -282,16 +306,87 @@ def packaged(folder: Path) -> None:
     ],
 )
 def test_a_pyfunc_that_would_be_unpickled_is_refused(
-    tmp_path: Path, start: Start, described: str, name: str
+    tmp_path: Path, start: Start, text: str, name: str
 ) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    (source / "MLmodel").write_text(described)
+    (source / "MLmodel").write_text(text)
     (source / name).write_bytes(b"no pickle at all")
     packaged(tmp_path)
     told = start(sys.executable, tmp_path, "--runtime", "pyfunc").refusal()
     assert "which can do anything" in told
     assert "CT_SERVE_ALLOW_PICKLE" in told
+
+
+@pytest.mark.parametrize("text", HIDDEN.values(), ids=HIDDEN)
+def test_a_pickle_is_found_however_its_description_is_written(tmp_path: Path, text: str) -> None:
+    (tmp_path / "MLmodel").write_text(text)
+    (tmp_path / "weights.bin").write_bytes(b"")
+    assert foreign_worker.pickles_of(tmp_path) == ["MLmodel"]
+
+
+def test_what_is_read_plainly_is_no_pickle(tmp_path: Path) -> None:
+    booster = {"model_class": "lightgbm.basic.Booster", "data": "model.lgb"}
+    for text in (
+        described(python_function={"loader_module": "mlflow.lightgbm"}, lightgbm=booster),
+        described(python_function={"loader_module": AS_CODE, "model_code_path": "m.py"}),
+        described(python_function={"loader_module": "mlflow.catboost"}, catboost={"data": "m"}),
+    ):
+        (tmp_path / "MLmodel").write_text(text)
+        assert foreign_worker.pickles_of(tmp_path) == []
+
+
+class Odd:
+    """A Seldon class whose metrics are not what JSON can hold."""
+
+    def predict(self, features: Any, names: Any) -> Any:
+        return features
+
+    def metrics(self) -> list[Any]:
+        wrong = (float("nan"), float("inf"), 10**400, "1", None)
+        return [
+            {"type": "COUNTER", "key": "kept", "value": 2, "more": object()},
+            *({"type": "GAUGE", "key": "wrong", "value": value} for value in wrong),
+            {"type": [], "key": "wrong", "value": 1},
+            {"type": "GAUGE", "key": "half \ud800", "value": 1.5, "tags": {"a\udfff": "b"}},
+            "nothing",
+        ]
+
+
+def foreign(said: Call) -> foreign_worker.Call:
+    return foreign_worker.call_of(frame(said, 5, json=True)[foreign_worker.HEADER.size :])
+
+
+def test_metrics_that_are_no_json_are_left_out_and_the_stream_goes_on() -> None:
+    answers = foreign_worker.Answers(foreign_worker.SeldonModel(Odd()))
+    fields = answers.answer(foreign(call(SELDON, {"data": {"ndarray": [[1]]}})))
+    [(kind, request_id, payload)] = FrameBuffer().feed(foreign_worker.framed(3, 5, fields))
+    answer = message_of(kind, payload)
+    assert (request_id, answer.status) == (5, 200)
+    assert answer.metrics == [
+        {"type": "COUNTER", "key": "kept", "value": 2},
+        {"type": "GAUGE", "key": "half ?", "value": 1.5, "tags": {"a?": "b"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "body"),
+    [
+        (SELDON, {"meta": 3, "data": {"ndarray": [[1]]}}),
+        (SELDON, {"meta": {"tags": [1]}, "data": {"ndarray": [[1]]}}),
+        (SELDON, {"data": {"names": 3, "ndarray": [[1]]}}),
+        (SELDON, {"data": {"tensor": {"shape": [2, 2], "values": [1, 2]}}}),
+        (OPEN_INFERENCE, {"inputs": [{"name": "x", "shape": [3, 2], "data": [1, 2]}]}),
+        (MLFLOW, {"dataframe_records": [{f"c{n}": n} for n in range(2000)]}),
+        (FEEDBACK, {"reward": "high"}),
+        (FEEDBACK, {"reward": 1, "response": [1]}),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_not_said_to_be_the_model_s_fault(
+    protocol: str, body: Any
+) -> None:
+    answers = foreign_worker.Answers(foreign_worker.SeldonModel(Odd()))
+    assert answers.answer(foreign(call(protocol, body)))[0] == 400
 
 
 def test_what_is_no_model_cannot_be_built(tmp_path: Path) -> None:

@@ -637,6 +637,16 @@ def _may_unpickle(described: bytes) -> bool:
         return True
 
 
+def _refuse_pickles(source: Path) -> None:
+    pickles = pickles_of(source)
+    if pickles:
+        raise RefusedError(
+            f"The model holds or may load pickles ({', '.join(pickles[:3])}), which can do "
+            "anything when they are loaded. Save it in a form without, or allow it for this "
+            "service: set CT_SERVE_ALLOW_PICKLE=1 where 'ct serve' is started."
+        )
+
+
 def load(bundle: Path, runtime: str, *, allow_pickle: bool) -> Model:
     """Load the model of a bundle, after it was checked."""
     said = check_bundle(bundle)
@@ -644,16 +654,12 @@ def load(bundle: Path, runtime: str, *, allow_pickle: bool) -> Model:
     # No bytecode that lies beside the source is taken for it, and none is written there.
     sys.dont_write_bytecode = True
     sys.pycache_prefix = str(bundle / "no-bytecode")
+    if runtime == "pyfunc" and not allow_pickle:
+        # Before the source is on the path, where it could hide the library that reads MLmodel.
+        _refuse_pickles(source)
     sys.path.insert(0, str(source))
     os.chdir(source)
     if runtime == "pyfunc":
-        pickles = pickles_of(source)
-        if pickles and not allow_pickle:
-            raise RefusedError(
-                f"The model holds or may load pickles ({', '.join(pickles[:3])}), which can do "
-                "anything when they are loaded. Save it in a form without, or allow it for this service: set "
-                "CT_SERVE_ALLOW_PICKLE=1 where 'ct serve' is started."
-            )
         return PyfuncModel(source)
     name = os.environ.get("MODEL_NAME") or str(said.get("model_name") or "")
     module, _, inner = name.partition(".")
