@@ -156,6 +156,22 @@ def test_a_full_queue_is_503_at_once(tmp_path: Path) -> None:
     with_pool(tmp_path, do, limits=LIMITS._replace(max_queue=2))
 
 
+def test_an_overload_is_over_when_it_ends(tmp_path: Path) -> None:
+    """What came too late is not done any more, so that what comes later does not wait for it."""
+
+    async def do(pool: Pool) -> None:
+        await pool.ready()
+        # 30 seconds of work.
+        crowd = [answer_of(pool, call({"sleep": 0.1}, f"p{i}")) for i in range(300)]
+        told = await asyncio.gather(*crowd)
+        assert {type(one) for one in told} == {Answer, Failure}
+        assert isinstance(await answer_of(pool, call({}, "later")), Answer)
+        log = (tmp_path / "answered").read_text().split()
+        assert len(log[::3]) < 100
+
+    with_pool(tmp_path, do, limits=LIMITS._replace(timeout_s=3.0, max_queue=1000))
+
+
 def test_a_stopped_worker_is_replaced(tmp_path: Path) -> None:
     async def do(pool: Pool) -> None:
         await pool.ready()

@@ -27,6 +27,11 @@ _FAILED_STARTS = 3
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 30.0
 _STEADY_S = 10.0
+# Calls that a worker is sent at once, and bytes of their bodies: at first, and what they may grow
+# to by as much with each answer in time. Halved whenever one is late: the rest waits here, where
+# what is late is dropped, so that no worker does what nobody waits for any more.
+_FIRST_ROOM, _MOST_ROOM, _MORE_ROOM = 8.0, 64.0, 0.125
+_MOST_BYTES = 16 << 20
 
 
 class Failure(NamedTuple):
@@ -135,11 +140,20 @@ class WorkerLink(Link):
         self.pool = pool
         self.pending: dict[int, Waiting] = {}
         self.heard = self.loop.time()
+        self.room = _FIRST_ROOM
+        self.n_bytes = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it may be sent one more call."""
+        pending = self.pending
+        return not pending or (len(pending) < self.room and self.n_bytes < _MOST_BYTES)
 
     def ask(self, waiting: Waiting) -> None:
         """Send a call."""
         request_id = self.next_id()
         self.pending[request_id] = waiting
+        self.n_bytes += len(waiting.call.body)
         self.send(waiting.call, request_id)
 
     def answered(self, kind: int, request_id: int, payload: bytes) -> None:
@@ -149,9 +163,15 @@ class WorkerLink(Link):
         if waiting is None or not isinstance(answer, Answer):
             raise FrameError(f"A frame of kind {kind} answers no call of ours.")
         self.heard = self.loop.time()
+        self.n_bytes -= len(waiting.call.body)
+        if waiting.is_open and self.room < _MOST_ROOM:
+            self.room += _MORE_ROOM
         waiting.settle(answer)
-        if self.pool.alone is self:
-            self.pool.ask_alone()
+        pool = self.pool
+        if pool.alone is self:
+            pool.ask_alone()
+        elif pool.held:
+            pool.ask_held(self)
 
 
 class _Slot:
@@ -187,7 +207,7 @@ class Pool:
         self.loop = asyncio.get_running_loop()
         self._slots: list[_Slot] = []
         self._links: list[WorkerLink] = []
-        self._held: deque[Waiting] = deque()
+        self.held: deque[Waiting] = deque()
         self._suspects: deque[Waiting] = deque()
         self._changed = asyncio.Event()
         # Starts that failed since a worker was last ready.
@@ -231,14 +251,23 @@ class Pool:
 
     def _give(self, waiting: Waiting) -> None:
         links = self._links
-        if len(links) == 1:
-            links[0].ask(waiting)
-        elif links:
-            min(links, key=_load).ask(waiting)
+        if links:
+            link = links[0] if len(links) == 1 else min(links, key=_load)
+            if link.has_room:
+                link.ask(waiting)
+                return
         elif self.is_failing:
             waiting.settle(Failure(503, f"{waiting.call.image} cannot answer: its worker fails."))
-        else:
-            self._held.append(waiting)
+            return
+        self.held.append(waiting)
+
+    def ask_held(self, link: WorkerLink) -> None:
+        """Send a worker what waits, the newest first: the oldest would be late all the same."""
+        if link in self._links:
+            while self.held and link.has_room:
+                waiting = self.held.pop()
+                if waiting.is_open:
+                    link.ask(waiting)
 
     def scale(self, instances: int) -> None:
         """Start or end workers until there are so many; those that end answer first."""
@@ -277,23 +306,29 @@ class Pool:
             await asyncio.sleep(0.02)
         self.scale(0)
         await asyncio.gather(*(slot.task for slot in self._slots if slot.task is not None))
-        for waiting in [*self._held, *self._suspects]:
+        for waiting in [*self.held, *self._suspects]:
             waiting.settle(Failure(503, f"{waiting.call.image} stops serving; try again."))
 
     def tick(self, now: float) -> None:
         """Let calls time out, and end a worker that hangs."""
-        for waiting in [*self._held, *self._suspects]:
+        for waiting in [*self.held, *self._suspects]:
             self._expire(waiting, now)
+        if self.held:
+            self.held = deque(waiting for waiting in self.held if waiting.is_open)
         for slot in self._slots:
             if slot.child is not None and slot.child.link.pending:
                 self._look_for_late(slot.child, now)
 
     def _look_for_late(self, child: Child[WorkerLink], now: float) -> None:
         link = child.link
+        is_late = False
         for waiting in link.pending.values():
             if waiting.deadline > now:
                 break
+            is_late = is_late or waiting.is_open
             self._expire(waiting, now)
+        if is_late:
+            link.room = max(1.0, link.room / 2)
         oldest = next(iter(link.pending.values())).deadline
         silent_since = max(link.heard, oldest)
         if now - silent_since > max(self.limits.timeout_s, self.limits.hung_s):
@@ -366,7 +401,7 @@ class Pool:
         self._n_failed += 1
         _log.warning("%s", reason)
         if self.is_failing:
-            held, self._held = self._held, deque()
+            held, self.held = self.held, deque()
             for waiting in held:
                 self._give(waiting)
         self._changed.set()
@@ -375,7 +410,7 @@ class Pool:
         self.error = None
         self._n_failed = 0
         self._links.append(link)
-        held, self._held = self._held, deque()
+        held, self.held = self.held, deque()
         for waiting in held:
             if waiting.is_open:
                 self._give(waiting)
