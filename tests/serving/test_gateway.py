@@ -8,10 +8,14 @@ import json
 import socket
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from tests.serving.gateways import Gateway, branch, gateway, routes, wait_for, write_routes
+
+from iris_ct.serving.gateway import feedback_images
 
 pytestmark = pytest.mark.integration
 ROW = {"data": {"ndarray": [[1.0]]}}
@@ -147,6 +151,13 @@ def test_feedback_goes_to_the_branch_that_answered(running: Gateway) -> None:
         assert running.post("/model-endpoints/two/feedback", said).json["image"] == image
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"x":' + b"[" * 100_000, b'{"response":{"meta":{"requestPath":{"a":"\xff"}}}}']
+)
+def test_feedback_that_cannot_be_read_is_the_worker_s_to_refuse(body: bytes) -> None:
+    assert feedback_images(body) == frozenset()
+
+
 def test_explanations_are_asked_by_query_or_header(running: Gateway) -> None:
     path = "/model-endpoints/one"
     assert running.post(f"{path}?explain=true", ROW).json["explain"] is True
@@ -194,6 +205,23 @@ def test_other_and_damaged_encodings_are_refused(
 ) -> None:
     told = running.ask("POST", "/model-endpoints/one", body, {"content-encoding": encoding})
     assert told.status == status
+
+
+def test_bodies_count_until_they_are_answered(tmp_path: Path) -> None:
+    """A hundred bytes may become a megabyte, of which many could wait for a slow model."""
+    write_routes(tmp_path, routes(("one", [branch(tmp_path)]), timeout_s=60))
+    bomb = gzip.compress(json.dumps({"sleep": 2, "more": "0" * 900_000}).encode())
+    zipped = {"content-encoding": "gzip"}
+    with (
+        gateway(tmp_path, CT_SERVE_MAX_BODY_MB="1", CT_SERVE_MAX_WAITING_MB="2") as running,
+        ThreadPoolExecutor(4) as four,
+    ):
+        asked = [
+            four.submit(running.ask, "POST", "/model-endpoints/one", bomb, zipped)
+            for _ in range(4)
+        ]
+        assert sorted(one.result().status for one in asked) == [200, 200, 503, 503]
+        assert running.ask("POST", "/model-endpoints/one", b"{}").status == 200
 
 
 def test_a_long_body_is_refused_by_its_length_or_when_it_has_come(running: Gateway) -> None:

@@ -128,6 +128,8 @@ def test_services_of_other_domains_are_neither_seen_nor_called(
         hidden = [
             running.ask("GET", "/v2/models/bikes", headers=head),
             running.ask("GET", "/v2/models/bikes/ready", headers=head),
+            running.ask("GET", "/v2/models/bikes/infer", headers=head),
+            running.ask("OPTIONS", "/model-endpoints/bikes", headers=head),
             running.ask("GET", "/model-endpoints/bikes/health/status", headers=head),
             running.post("/v2/models/bikes/infer", ROW, **head),
             running.post("/invocations?service=bikes", ROW, **head),

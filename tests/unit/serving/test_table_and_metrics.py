@@ -131,6 +131,18 @@ def test_another_type_or_other_tags_than_before_are_not_counted() -> None:
     assert values(metrics)["k_total", labels(a="x")] == 1
 
 
+def test_a_model_cannot_fill_the_memory_with_names_or_break_a_sum() -> None:
+    metrics = Metrics()
+    metrics.models.add(PLACE, [one("COUNTER", 1, f"k{n}") for n in range(3000)])
+    assert metrics.models.refused == 1000
+    assert len(metrics.models._kinds) == 2000
+    odd = [one("COUNTER", 10**400, "k1"), {"type": ["COUNTER"], "key": "k1", "value": 1}]
+    odd += [one("COUNTER", float("nan"), "k1"), one("COUNTER", 1, "x" * 5000)]
+    metrics.models.add(PLACE, odd)
+    assert metrics.models.refused == 1000 + len(odd)
+    assert values(metrics)["k1_total", labels()] == 1
+
+
 def test_names_of_models_cannot_hide_ours() -> None:
     metrics = Metrics()
     tags = {"service": "x", "the-tag": "y"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from iris_ct.core.wire.refusal import WireError
@@ -25,11 +26,28 @@ class GoneError(Exception):
 
 
 class Waiting:
-    """Bytes of all bodies that are being read; belongs to one gateway."""
+    """Bytes of all bodies that are being read or wait for an answer; belongs to one gateway."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.held = 0
+
+    @contextmanager
+    def holding(self, n_bytes: int) -> Iterator[None]:
+        """Count a body for as long as it waits.
+
+        Raises
+        ------
+        WireError
+            503 if too much waits.
+        """
+        if self.held + n_bytes > self.limit:
+            raise _too_much()
+        self.held += n_bytes
+        try:
+            yield
+        finally:
+            self.held -= n_bytes
 
 
 async def read_body(
@@ -98,9 +116,13 @@ async def _read(
             waiting.held += len(part)
             held += len(part)
             if waiting.held > waiting.limit:
-                raise WireError(503, "Too many large requests arrive at once; try again later.")
+                raise _too_much()
     finally:
         waiting.held -= held
+
+
+def _too_much() -> WireError:
+    return WireError(503, "Too many large requests arrive at once; try again later.")
 
 
 def _too_long(limit: int) -> WireError:

@@ -156,6 +156,11 @@ class ControlLine:
         """Answer a request by the control process."""
         if self._program is None:
             return Answer(404, b'{"error": "There is no such page."}')
+        body = await request.body()
+        with request.gateway.waiting.holding(len(body)):
+            return await self._ask(request, body)
+
+    async def _ask(self, request: Request, body: bytes) -> Answer:
         who = request.principal
         http = Http(
             request.method,
@@ -166,7 +171,7 @@ class ControlLine:
                 for name, text in request.scope["headers"]
                 if name not in _HOP
             ],
-            await request.body(),
+            body,
             (who.name, who.role, list(who.domains)),
         )
         try:

@@ -125,8 +125,10 @@ class Gateway:
                 answer = asyncio.get_running_loop().create_future()
                 # The routes may have changed while the body came, and the old ones have ended.
                 endpoint = self.table.endpoints.get(scope["path"], endpoint)
-                self._ask(endpoint, scope, headers, decided, body, _into(answer))
-                await self._send(send, await answer)
+                with self.waiting.holding(len(body)):
+                    self._ask(endpoint, scope, headers, decided, body, _into(answer))
+                    told = await answer
+                await self._send(send, told)
             else:
                 request = Request(self, scope, headers, receive, decided)
                 await self._send(send, self._counted(await self._answer(request)))
@@ -455,5 +457,5 @@ def feedback_images(body: bytes) -> frozenset[str]:
     """
     try:
         return frozenset(_read_feedback(body).response.meta.request_path.values())
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return frozenset()

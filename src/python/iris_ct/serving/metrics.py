@@ -26,6 +26,9 @@ _TIMED_OUT = 504
 _UNAVAILABLE = 503
 # Series that models may make, so that a model cannot fill the memory.
 _MAX_SERIES = 2000
+# Characters of a series' names and tags, and the largest number: more is an accident.
+_LONGEST_SERIES = 4096
+_MOST = 1e300
 _LABELS = ("service", "branch", "model", "version")
 Place = tuple[str, str, str, str]
 
@@ -103,19 +106,23 @@ class ModelMetrics:
         tags = metric.get("tags") or {}
         if not isinstance(value, int | float) or isinstance(value, bool):
             return False
+        # Not a number is not within any limits.
+        if not abs(value) <= _MOST:
+            return False
         if not isinstance(key, str) or not isinstance(tags, Mapping):
             return False
-        if kind not in {"COUNTER", "GAUGE", "TIMER"} or (kind != "GAUGE" and value < 0):
+        if kind not in ("COUNTER", "GAUGE", "TIMER") or (kind != "GAUGE" and value < 0):
             return False
         name = metric_name(key)
         names = tuple(sorted(map(str, tags)))
-        if self._kinds.setdefault(name, (kind, names)) != (kind, names):
+        if self._kinds.get(name, (kind, names)) != (kind, names):
             return False
         series = (name, place, tuple(str(tags[tag]) for tag in sorted(tags, key=str)))
         held = self._series.get(series)
         if held is None:
-            if len(self._series) >= _MAX_SERIES:
+            if len(self._series) >= _MAX_SERIES or len(str(series)) > _LONGEST_SERIES:
                 return False
+            self._kinds[name] = kind, names
             held = self._series[series] = [0.0, 0]
         if kind == "GAUGE":
             held[0] = value

@@ -68,7 +68,11 @@ class StandardPages:
     async def answer(self, gateway: Gateway, request: Request) -> Answer | None:
         """Answer what is here; None for what is not."""
         path = request.path.rstrip("/") or "/"
-        if request.path in gateway.table.endpoints:
+        endpoint = gateway.table.endpoints.get(request.path)
+        if endpoint is not None:
+            if endpoint.service is not None:
+                # Who may not see it is not told that it is there.
+                _find(gateway, request, endpoint.service.name)
             return _refuse_method(request, _POST)
         if path == "/v2/repository/index":
             return _refuse_method(request, _POST) or _v2_index(gateway, request)
