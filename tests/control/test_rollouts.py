@@ -11,7 +11,7 @@ from iris_ct.control.counts import Counts
 from iris_ct.control.rollouts import Progress, Rollouts, begin, look, shares
 from iris_ct.core.decision import decision_from_content
 from iris_ct.core.narration import narrate
-from iris_ct.core.rollout import RolloutPolicy, parse_stages
+from iris_ct.core.rollout import Loss, RolloutPolicy, parse_stages
 
 POLICY = RolloutPolicy(stages=parse_stages("shadow,0.1,0.5"), min_requests=50, min_stage_s=10.0)
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -108,7 +108,7 @@ def test_a_candidate_slower_than_the_limit_of_the_start_is_taken_back() -> None:
 
 def test_a_candidate_with_a_higher_loss_is_taken_back() -> None:
     progress = started(counts(1000, 0))
-    losses = {"bikes:3": 1.0, "bikes:4": 2.0}
+    losses = {"bikes:3": Loss(1.0, 0.01, 1000), "bikes:4": Loss(2.0, 0.1, 100)}
     step = look(progress, counts(1100, 60), policy=POLICY, actor="c", at=at(30), loss=losses.get)
     assert step.decision is not None
     assert step.decision.outcome == "back"

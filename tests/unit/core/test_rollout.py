@@ -8,10 +8,12 @@ from scipy import stats
 
 from iris_ct.core.errors import ConfigError
 from iris_ct.core.rollout import (
+    Loss,
     RolloutPolicy,
     Stage,
     Traffic,
     judge,
+    loss_bounds,
     parse_stages,
     rate_bounds,
     slow_limit,
@@ -51,11 +53,17 @@ def test_a_slow_candidate_is_taken_back() -> None:
 
 
 def test_a_candidate_with_a_higher_loss_is_taken_back() -> None:
-    stable = Traffic(10_000, 0, 0, loss=1.0)
-    worse = judge(stable, Traffic(500, 0, 0, loss=1.06), elapsed_s=20.0, policy=POLICY)
-    as_good = judge(stable, Traffic(500, 0, 0, loss=1.05), elapsed_s=20.0, policy=POLICY)
-    unknown = judge(stable, Traffic(500, 0, 0), elapsed_s=20.0, policy=POLICY)
-    assert (worse.verdict, as_good.verdict, unknown.verdict) == ("back", "forward", "forward")
+    stable = Traffic(10_000, 0, 0, loss=Loss(1.0, 0.001, 10_000))
+
+    def verdict(loss: Loss | None) -> str:
+        traffic = Traffic(500, 0, 0, loss=loss)
+        return judge(stable, traffic, elapsed_s=20.0, policy=POLICY).verdict
+
+    # The margin is 5 %, and each interval some four standard errors to each side.
+    assert verdict(Loss(1.06, 0.001, 10_000)) == "back"
+    assert verdict(Loss(1.06, 0.01, 1000)) == "forward"
+    assert verdict(Loss(1.05, 0.001, 10_000)) == "forward"
+    assert verdict(None) == "forward"
 
 
 def test_errors_that_the_stable_model_has_too_are_no_reason_to_go_back() -> None:
@@ -72,6 +80,30 @@ def test_the_bounds_solve_the_mixture_equation(hits: int, trials: int) -> None:
         else:
             found = (trials + 1) * stats.binom.pmf(hits, trials, bound)
             assert found == pytest.approx(0.01, rel=1e-6)
+
+
+def test_looking_all_the_time_at_a_loss_keeps_the_false_alarm_rate() -> None:
+    """Of 400 streams of exponential losses, looked at after every row, few leave the bounds.
+
+    A single look's interval of the same significance is left by every fifth of them.
+    """
+    rng = np.random.default_rng(12)
+    n_rows = np.arange(1, 2001)
+    losses = rng.exponential(1.0, (400, 2000))
+    means = losses.cumsum(axis=1) / n_rows
+    spread = np.sqrt((losses**2).cumsum(axis=1) / n_rows - means**2) / np.sqrt(n_rows)
+    looks = range(99, 2000, 20)
+    left = sum(
+        any(outside(Loss(means[one, n], spread[one, n], int(n_rows[n]))) for n in looks)
+        for one in range(400)
+    )
+    once = (np.abs(means - 1.0) > 1.96 * spread)[:, 99:].any(axis=1).sum()
+    assert left <= 400 * 0.05 < 80 <= once
+
+
+def outside(loss: Loss) -> bool:
+    low, high = loss_bounds(loss, significance=0.05)
+    return not low <= 1.0 <= high
 
 
 def test_looking_all_the_time_keeps_the_false_alarm_rate() -> None:

@@ -1,14 +1,19 @@
-"""What answers were worth: the mean loss of a version on rows whose labels have come."""
+"""What answers were worth: the loss of a version on rows whose labels have come."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from iris_ct.core.errors import CTError
 from iris_ct.core.evaluation.losses import mean_loss, row_losses
+from iris_ct.core.rollout import Loss
 from iris_ct.ports import Store
 
-# Below it a mean says more about its rows than about the model.
+# Below it the standard error of a mean is not to be trusted.
 MIN_LABELS = 100
 # Joining labels reads files, and labels come late anyway.
 EVERY_S = 30.0
@@ -19,10 +24,10 @@ class Quality:
 
     def __init__(self, store: Store, now_s: Callable[[], float]) -> None:
         self._store, self._now_s = store, now_s
-        self._known: dict[tuple[str, bool], tuple[float, float | None]] = {}
+        self._known: dict[tuple[str, bool], tuple[float, Loss | None]] = {}
 
-    def loss(self, image: str, *, shadow: bool = False) -> float | None:
-        """Give the mean loss of ``<model>:<version>``.
+    def loss(self, image: str, *, shadow: bool = False) -> Loss | None:
+        """Give the loss of ``<model>:<version>``.
 
         None if it is none of ours, or fewer than `MIN_LABELS` rows that it predicted first have
         labels.
@@ -33,7 +38,7 @@ class Quality:
             self._known[image, shadow] = known
         return known[1]
 
-    def _measured(self, image: str, *, shadow: bool) -> float | None:
+    def _measured(self, image: str, *, shadow: bool) -> Loss | None:
         model, _, version = image.partition(":")
         if not version.isdecimal():
             return None
@@ -57,4 +62,22 @@ class Quality:
         losses = row_losses(
             metric, outcomes.truth, outcomes.predictions, positive=specification.positive
         )
-        return mean_loss(metric, losses)
+        return measured(metric, losses)
+
+
+def measured(metric: str, losses: NDArray[np.float64]) -> Loss:
+    """Give the metric of row losses with its standard error.
+
+    The error of ``rmse``, a square root, is that of the mean over twice the root (the delta
+    method).
+
+    Examples
+    --------
+    >>> measured("mae", np.array([1.0, 3.0])), measured("rmse", np.array([1.0, 7.0]))
+    (Loss(value=2.0, standard_error=1.0, n_rows=2), Loss(value=2.0, standard_error=0.75, n_rows=2))
+    """
+    value, n_rows = mean_loss(metric, losses), len(losses)
+    error = float(losses.std(ddof=1)) / math.sqrt(n_rows)
+    if metric == "rmse":
+        error = error / (2.0 * value) if value > 0.0 else 0.0
+    return Loss(value, error, n_rows)

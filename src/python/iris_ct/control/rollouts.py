@@ -17,6 +17,7 @@ import msgspec
 from iris_ct.control.counts import Counts
 from iris_ct.core.decision import Check, Decision
 from iris_ct.core.rollout import (
+    Loss,
     RolloutDecision,
     RolloutPolicy,
     Stage,
@@ -28,11 +29,11 @@ from iris_ct.flow.identify import decision_id
 
 _RULE = (
     "a stage is passed after its time and its requests; the candidate is taken back as soon as the "
-    "least its rate can be exceeds the most the stable model's can be plus the margin"
+    "least its rate or loss can be exceeds the most the stable model's can be plus the margin"
 )
 
-Loss = Callable[[str], float | None]
-"""Gives the mean loss of an image on rows with labels since the stage began; None: too few."""
+LossOf = Callable[[str], Loss | None]
+"""Gives the loss of an image on rows with labels; None: too few."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def look(
     policy: RolloutPolicy,
     actor: str,
     at: datetime,
-    loss: Loss,
+    loss: LossOf,
 ) -> Step:
     """Look at a rollout under way and move it if the rule says so.
 
@@ -190,7 +191,9 @@ def _images(progress: Progress) -> tuple[str, str]:
     return progress.stable, progress.candidate
 
 
-def _traffic(progress: Progress, image: str, counts: Mapping[str, Counts], loss: Loss) -> Traffic:
+def _traffic(
+    progress: Progress, image: str, counts: Mapping[str, Counts], loss: LossOf
+) -> Traffic:
     since = counts.get(image, Counts()).since(progress.before.get(image, Counts()))
     return Traffic(
         since.requests, since.errors, since.slower_than(progress.slow_limit_s), loss(image)

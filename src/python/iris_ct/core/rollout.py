@@ -2,8 +2,8 @@
 
 A candidate passes through stages, first as a shadow whose answers nobody gets, then with a growing
 share of the requests. The rule is looked at all the time; so that looking often does not raise the
-share of false alarms, rates are compared by confidence sequences, which hold at every number of
-requests at once. What happens to the routes is decided here and done elsewhere.
+share of false alarms, rates and losses are compared by confidence sequences, which hold at every
+number of requests at once. What happens to the routes is decided here and done elsewhere.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import inf, lgamma, log, log1p
-from typing import Literal
+from math import inf, lgamma, log, log1p, sqrt
+from typing import Literal, NamedTuple
 
 from iris_ct.core.errors import ConfigError
 
@@ -30,6 +30,8 @@ _WHY_BACK = {
 _HALVINGS = 60
 # A candidate is called slow for what the stable model is slow for only this often.
 _SLOW_QUANTILE = 0.99
+# Labelled rows at which the bounds of a loss are narrowest beside those of a single look.
+_NARROWEST = 1000
 
 
 @dataclass(frozen=True)
@@ -79,18 +81,26 @@ class RolloutPolicy:
     significance: float = 0.01
 
 
+class Loss(NamedTuple):
+    """A metric on rows whose labels have come: its value, its standard error and their number."""
+
+    value: float
+    standard_error: float
+    n_rows: int
+
+
 @dataclass(frozen=True)
 class Traffic:
     """What one model did in a stage; all counts of requests.
 
-    ``slow`` are answers above the limit that was fixed when the stage began; ``loss`` is the mean
-    loss on rows whose labels have come, None while they are too few.
+    ``slow`` are answers above the limit that was fixed when the stage began; ``loss`` is None
+    while too few labels have come.
     """
 
     requests: int
     errors: int
     slow: int
-    loss: float | None = None
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True)
@@ -147,8 +157,10 @@ def judge(
         ),
     ]
     if candidate.loss is not None and stable.loss is not None:
-        limit = stable.loss * (1.0 + policy.loss_margin)
-        checks.append(RolloutCheck(LOSS, candidate.loss, limit, candidate.loss <= limit))
+        low, _ = loss_bounds(candidate.loss, significance=policy.significance / 2)
+        _, high = loss_bounds(stable.loss, significance=policy.significance / 2)
+        limit = high * (1.0 + policy.loss_margin)
+        checks.append(RolloutCheck(LOSS, low, limit, low <= limit))
     failed = [check for check in checks if not check.passed]
     if failed:
         return RolloutDecision("back", _WHY_BACK[failed[0].name], tuple(checks))
@@ -205,6 +217,38 @@ def rate_bounds(hits: int, trials: int, *, significance: float) -> tuple[float, 
     low = 0.0 if hits == 0 else _edge(0.0, rate, inside)
     high = 1.0 if hits == trials else _edge(1.0, rate, inside)
     return low, high
+
+
+def loss_bounds(loss: Loss, *, significance: float) -> tuple[float, float]:
+    """Bound a loss from below and above, at every number of rows at once.
+
+    Parameters
+    ----------
+    significance : float
+        Probability, for many rows, that the true loss is ever outside.
+
+    Returns
+    -------
+    tuple of float
+        The asymptotic confidence sequence of [1]_, narrowest at `_NARROWEST` rows.
+
+    References
+    ----------
+    .. [1] Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024), "Time-uniform central limit
+       theory and asymptotic confidence sequences", Annals of Statistics 52(6), equation (2).
+
+    Examples
+    --------
+    >>> low, high = loss_bounds(Loss(1.0, 0.01, 1000), significance=0.01)
+    >>> round(low, 4), round(high, 4)
+    (0.9643, 1.0357)
+    """
+    level = -2.0 * log(significance)
+    mixed = loss.n_rows * (level + log1p(level)) / _NARROWEST
+    radius = loss.standard_error * sqrt(
+        2.0 * (mixed + 1.0) / mixed * (0.5 * log1p(mixed) - log(significance))
+    )
+    return loss.value - radius, loss.value + radius
 
 
 def slow_limit(bounds_s: Sequence[float], counts: Sequence[int]) -> float | None:
