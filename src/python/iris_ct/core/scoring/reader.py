@@ -30,6 +30,7 @@ Matrix = NDArray[np.float64]
 Cells = Sequence[Any] | NDArray[Any]
 
 _NUMBERS = frozenset({int, float, bool, type(None)})
+_LIKE_NUMBERS: tuple[type, ...] = (*_NUMBERS, np.number, np.bool_)
 
 
 class RowReader:
@@ -208,12 +209,15 @@ class KeyReader:
 def _numbers(rows: Sequence[Sequence[Any]]) -> NDArray[Any] | None:
     """Give rows as an array, if they are numbers and nothing else."""
     try:
-        found = np.array(rows)
-        if found.dtype.kind in "fiub":
-            return found
         kinds: set[type] = set()
         for row in rows:
             kinds.update(map(type, row))
+        # Of texts among them an array would have as many places of the longest one's width.
+        if not all(issubclass(kind, _LIKE_NUMBERS) for kind in kinds):
+            return None
+        found = np.array(rows)
+        if found.dtype.kind in "fiub":
+            return found
         return np.array(rows, dtype=np.float64) if kinds <= _NUMBERS else None
     except (ValueError, TypeError, OverflowError):
         return None

@@ -19,6 +19,8 @@ from iris_ct.core.wire.refusal import WireError
 
 # Whole numbers up to this are the same as float64; beyond it rows stay as they were sent.
 _LARGEST_WHOLE = 2.0**53
+# Cells of a table that nobody sent: of each one that was, and at all.
+_MOST_SPARSE, _MOST_EMPTY = 16, 1 << 20
 _CELLS = frozenset({int, float, str, bool, type(None)})
 
 
@@ -236,7 +238,18 @@ def _rows_by_name(
         return names, list(map(itemgetter(*names), records))
     # In the order in which they first occur, as a table of the records would have them.
     names = tuple(dict.fromkeys(name for record in records for name in record))
+    _check_filled(len(records) * len(names), sum(map(len, records)))
     return names, [[record.get(name) for name in names] for record in records]
+
+
+def _check_filled(n_cells: int, n_said: int) -> None:
+    """Refuse objects that have hardly a name in common: their table would fill the memory."""
+    if n_cells > _MOST_EMPTY + _MOST_SPARSE * n_said:
+        raise WireError(
+            400,
+            f"The objects name so many different columns that a table of them has {n_cells} "
+            f"cells, of which {n_said} were sent. Send rows that name the same columns.",
+        )
 
 
 def check_rows(rows: list[Any], what: str) -> list[list[Cell]]:
