@@ -30,7 +30,7 @@ Matrix = NDArray[np.float64]
 Cells = Sequence[Any] | NDArray[Any]
 
 _NUMBERS = frozenset({int, float, bool, type(None)})
-_LIKE_NUMBERS: tuple[type, ...] = (*_NUMBERS, np.number, np.bool_)
+_LIKE_NUMBERS = (int, float, bool, type(None), np.number, np.bool_)
 
 
 class RowReader:
