@@ -112,6 +112,33 @@ def test_a_request_that_was_sent_again_is_logged_once(store: SqlStore) -> None:
     assert store.predictions.counts("bikes") == {1: 4}
 
 
+def test_a_shadow_is_no_repetition_of_the_answer_and_is_repeated_by_itself(
+    store: SqlStore,
+) -> None:
+    served(store)
+    store.journal_writer.append([record("p1", ["a"], [0.1])])
+    fold_journal(store, Clock())
+    shadow = record("p1", ["a"], [0.9], model_version=2, shadow=True, once=True)
+    store.journal_writer.append([shadow])
+    assert fold_journal(store, Clock()).n_rows == 1
+    store.journal_writer.append([shadow])
+    assert fold_journal(store, Clock()).n_rows == 0
+
+
+def test_one_of_many_requests_of_the_same_id_is_not_taken_for_another(store: SqlStore) -> None:
+    """As of a client that names each request 1: what was sent again had another answer."""
+    served(store)
+    store.journal_writer.append([record("1", ["a"], [0.1]), record("1", ["b"], [0.2])])
+    fold_journal(store, Clock())
+    again = [
+        record("1", ["c"], [0.3], minutes=0.01, once=True),
+        record("1", ["b"], [1 / 3], minutes=0.01, once=True),
+        record("1", ["b"], [0.2], minutes=0.01, once=True),
+    ]
+    store.journal_writer.append(again)
+    assert fold_journal(store, Clock()).n_rows == 2
+
+
 def test_shadows_are_logged_apart(store: SqlStore) -> None:
     spec = specification()
     served(store)
@@ -175,6 +202,20 @@ def test_the_truth_of_feedback_reaches_the_inbox_as_labels(store: SqlStore) -> N
     [labels] = inbox.iterdir()
     rows = sorted(labels.read_text().splitlines())
     assert rows == ['"a,1",1.5', "b,4", "k,y"]
+
+
+def test_the_truth_of_one_service_says_nothing_of_anothers_rows(store: SqlStore) -> None:
+    """Ids are the callers': those of another service, perhaps of another domain, may be alike."""
+    served(store)
+    store.journal_writer.append([record("1", ["a"], [0.1])])
+    fold_journal(store, Clock())
+    store.journal_writer.append(
+        [Truth("1", "other", "bikes", NOON_US, [9.0]), Truth("1", "other", "loans", NOON_US, [9])]
+    )
+    folded = fold_journal(store, Clock())
+    assert (folded.n_labels, folded.n_unmatched) == (0, 2)
+    store.journal_writer.append([Truth("1", "rent", "loans", NOON_US, [3.0])])
+    assert fold_journal(store, Clock()).n_labels == 1
 
 
 def test_folding_is_due_by_age_or_size(store: SqlStore) -> None:

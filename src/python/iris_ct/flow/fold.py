@@ -160,7 +160,7 @@ def _log(fold_id: str, records: Iterable[Record], store: Store) -> int:
     n_rows = 0
     for (model, version, shadow), mine in sorted(parted.items()):
         specification = _specification(model, version, store)
-        fresh = _without_repeated(mine, model, store)
+        fresh = _without_repeated(mine, model, store, shadow=shadow)
         if not fresh:
             continue
         frame = frame_of(fresh, specification)
@@ -180,36 +180,55 @@ def _specification(model: str, version: int, store: Store) -> Specification:
     return store.specifications.get(store.models.get(model, version).spec_digest)
 
 
-def _without_repeated(records: list[Record], model: str, store: Store) -> list[Record]:
+# When a request was logged, and what of it: service, keys and predictions of its rows.
+_Logged = tuple[int, tuple[object, ...]]
+
+
+def _without_repeated(
+    records: list[Record], model: str, store: Store, *, shadow: bool
+) -> list[Record]:
     """Order records by time, without those that repeat one that was logged before.
 
     Only records that say so may be repetitions: ids that callers choose need not differ.
     """
     asked_again = {record.puid for record in records if record.once}
-    times: dict[str, list[int]] = defaultdict(list)
+    logged: dict[str, list[_Logged]] = defaultdict(list)
     if asked_again:
-        logged = store.predictions.find(model, asked_again)
-        for puid, at in zip(logged[PUID], logged[PREDICTED_AT].to_physical(), strict=True):
-            times[puid].append(at)
+        found = store.predictions.find(model, asked_again, shadow=shadow)
+        # The rows of a request stand one behind the other, from place 0.
+        requests = found.with_columns((pl.col(PLACE_IN_REQUEST) == 0).cum_sum().alias("request"))
+        for rows in requests.partition_by("request"):
+            content = (rows["_service"][0], tuple(rows[KEY]), tuple(rows["prediction"]))
+            at = rows[PREDICTED_AT].to_physical()[0]
+            logged[rows[PUID][0]].append((at, content))
     kept = []
     for record in sorted(records, key=lambda record: record.at_us):
-        if record.once and _is_repeated(record, times[record.puid]):
+        if record.once and _is_repeated(record, logged[record.puid]):
             continue
         if record.puid in asked_again:
-            times[record.puid].append(record.at_us)
+            logged[record.puid].append((record.at_us, _content(record)))
         kept.append(record)
     return kept
 
 
-def _is_repeated(record: Record, times: Sequence[int]) -> bool:
-    """Tell whether a request was logged at one of these times, of requests of its id.
+def _content(record: Record) -> tuple[object, ...]:
+    """Give what a record says, as the log finds it."""
+    said = record.prediction
+    texts = pl.Series(record.numbers()).cast(pl.String) if isinstance(said, bytes) else said
+    keys = [None] * record.n_rows if record.keys is None else record.keys
+    return record.service, tuple(keys), tuple(texts)
 
-    One that a service was sent again came a moment after the first; one that has no service was
-    named by its caller so that it is logged once.
+
+def _is_repeated(record: Record, logged: Sequence[_Logged]) -> bool:
+    """Tell whether a request is one of those that were logged under its id.
+
+    One that a service was sent again came a moment after the first and has the same answer; one
+    that has no service was named by its caller so that it is logged once.
     """
     if not record.service:
-        return bool(times)
-    return any(abs(record.at_us - at) < _SENT_AGAIN_US for at in times)
+        return bool(logged)
+    near = [what for at, what in logged if abs(record.at_us - at) < _SENT_AGAIN_US]
+    return bool(near) and _content(record) in near
 
 
 def frame_of(records: Sequence[Record], specification: Specification) -> pl.DataFrame:
@@ -271,6 +290,13 @@ def _label(fold_id: str, truths: Sequence[Truth], store: Store) -> int:
         logged = store.predictions.find(model, missing) if missing else None
         if logged is None or logged.is_empty():
             continue
+        # Ids that callers choose may be those of another service, whose rows are not theirs.
+        mine = {puid: missing[puid] for puid in logged[PUID].unique()}
+        answered = pl.Series([mine[puid].service for puid in logged[PUID]], dtype=pl.String)
+        own = pl.Series([mine[puid].model == model for puid in logged[PUID]], dtype=pl.Boolean)
+        logged = logged.filter(
+            (logged["_service"] == answered) | ((logged["_service"] == "") & own)
+        )
         said = {puid: missing.pop(puid) for puid in logged[PUID].unique()}
         specification = store.specifications.newest(model)
         if specification is not None:

@@ -70,11 +70,11 @@ class PredictionLog(Protocol):
         """
         ...
 
-    def find(self, model: str, puids: Collection[str]) -> pl.DataFrame:
-        """Give the predictions of requests that a journal has gathered.
+    def find(self, model: str, puids: Collection[str], *, shadow: bool = False) -> pl.DataFrame:
+        """Give the predictions of requests that a journal has gathered, or a shadow's.
 
-        Columns ``_puid``, ``_place``, ``_key``, ``prediction`` (as text), ``version`` and
-        ``_predicted_at``; no row for a request that is not known.
+        Columns ``_puid``, ``_place``, ``_key``, ``prediction`` (as text), ``version``,
+        ``_service`` and ``_predicted_at``; no row for a request that is not known.
         """
         ...
 

@@ -178,15 +178,15 @@ class SqlPredictions:
             version=versions[picked],
         )
 
-    def find(self, model: str, puids: Collection[str]) -> pl.DataFrame:
-        """Give the predictions of requests that a journal has gathered.
+    def find(self, model: str, puids: Collection[str], *, shadow: bool = False) -> pl.DataFrame:
+        """Give the predictions of requests that a journal has gathered, or a shadow's.
 
         Looked for in the newest files first, until all are found. See `ports.PredictionLog`.
         """
         import polars as pl
 
         missing, found = set(puids), [_no_requests()]
-        for file in reversed(self._logged(model, shadow=False)):
+        for file in reversed(self._logged(model, shadow=shadow)):
             if not missing:
                 break
             if file.predicted_from is None:
@@ -199,6 +199,7 @@ class SqlPredictions:
                     PLACE_IN_REQUEST,
                     KEY,
                     pl.col("prediction").cast(pl.String),
+                    pl.col("_service").cast(pl.String),
                     version=pl.lit(file.version, pl.Int64),
                     **{PREDICTED_AT: pl.col(PREDICTED_AT)},
                 )
@@ -313,6 +314,7 @@ def _no_requests() -> pl.DataFrame:
             PLACE_IN_REQUEST: pl.Int64,
             KEY: pl.String,
             "prediction": pl.String,
+            "_service": pl.String,
             "version": pl.Int64,
             PREDICTED_AT: pl.Datetime("us", "UTC"),
         }
