@@ -157,6 +157,21 @@ class Settings(BaseSettings):
         10,
         description="Megabytes of a worker's output that are kept, and as much of what was before.",
     )
+    serve_session_kb: Annotated[int, Field(ge=1)] = Field(
+        64,
+        description="Most KiB of JSON that a stateful model may keep for one session, which are read "
+        "and written with each of its requests.",
+    )
+    serve_sessions: Annotated[int, Field(ge=1)] = Field(
+        10_000,
+        description="Sessions that a stateful model keeps in a service; beyond them the one that "
+        "was not used for longest is forgotten.",
+    )
+    serve_session_idle_s: Annotated[float, Field(ge=1)] = Field(
+        86_400.0,
+        description="Seconds without a request after which a session of a stateful model is "
+        "forgotten.",
+    )
     serve_tls_cert: Path | None = Field(
         None, description="PEM file with the certificate for https, default: http."
     )

@@ -53,7 +53,7 @@ class Catalogue:
                     f"Package {reference} is not available but {package.status}. "
                     f"{package.failure}".strip()
                 )
-            if package.runtime not in {"seldon", "pyfunc"}:
+            if package.runner not in {"seldon", "pyfunc"}:
                 raise PackageRefusedError(
                     f"Package {reference} is a container image, and this gateway starts none. "
                     "Onboard its source instead."
@@ -62,9 +62,10 @@ class Catalogue:
             return Served(
                 model=reference.id,
                 version=reference.version,
-                runtime="seldon" if package.runtime == "seldon" else "pyfunc",
+                runtime="seldon" if package.runner == "seldon" else "pyfunc",
                 bundle=package.place,
                 python=str(interpreter) if interpreter.exists() else None,
+                stateful=package.is_stateful,
             )
         if reference.is_champion:
             champion = self._parts.store.models.champion(reference.id)

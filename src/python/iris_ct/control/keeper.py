@@ -52,10 +52,13 @@ class Look:
         All that can be served.
     failures : dict
         By service, why it cannot be served as it was wished.
+    models : frozenset of (str, str)
+        Services and the models in them, of wish and of plan.
     """
 
     services: tuple[PlannedService, ...]
     failures: dict[str, str]
+    models: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass
@@ -99,14 +102,16 @@ class Keeper:
             What the gateway runs, as it said last.
         """
         uses = self.meter.use([pid for state in states for pid in state.pids], now_s=self.now_s())
-        services, failures = [], {}
+        services, failures, models = [], {}, set()
         for service in self._wished():
+            models |= {(service.name, branch.model.id) for branch in service.branches}
             mine = [state for state in states if state.service == service.name]
             try:
                 branches = self._branches(service, mine)
             except CTError as error:
                 failures[service.name] = str(error)
                 branches = self._as_before(service)
+            models |= {(service.name, branch.served.model) for branch in branches}
             if branches:
                 scaled = tuple(self._scaled(service, branch, mine, uses) for branch in branches)
                 services.append(
@@ -119,7 +124,7 @@ class Keeper:
                 for branch in service.branches
             ]
         )
-        return Look(tuple(services), failures)
+        return Look(tuple(services), failures, frozenset(models))
 
     def _wished(self) -> list[Wish]:
         """List the services that were made, and one for each champion that has none."""
@@ -169,7 +174,14 @@ class Keeper:
         if progress is not None and service.name not in self._stable:
             self._recall(service.name, progress)
         stable = self._stable.get(service.name)
-        if self.policy is None or stable is None or stable.image == wished.image:
+        if (
+            self.policy is None
+            or stable is None
+            or stable.image == wished.image
+            # A session's requests must all come to one version.
+            or stable.stateful
+            or wished.stateful
+        ):
             if progress is not None:
                 self._rollouts.keep(service.name, None)
             return None

@@ -28,6 +28,7 @@ from iris_ct.control.board import Board
 from iris_ct.control.keeper import Keeper, Look
 from iris_ct.control.plan import route_table
 from iris_ct.control.scaler import Scaler
+from iris_ct.control.sessions import forget_sessions
 from iris_ct.core.errors import CTError
 from iris_ct.core.rollout import RolloutPolicy, parse_stages
 from iris_ct.flow.fold import fold_journal, is_due
@@ -53,6 +54,8 @@ LOOK_S = 0.5
 _FOLD_S = 5.0
 # Seconds after which a table that could not be served whole is sent again.
 _AGAIN_S = 30.0
+# Seconds after which sessions are looked for that a worker left at its end.
+_FORGET_S = 30.0
 
 _GONE = Answer(503, b'{"errors": {}}')
 
@@ -119,6 +122,7 @@ class Pilot:
         self._planned: Look | None = None
         self._refused: dict[str, str] = {}
         self._sent_at_s = 0.0
+        self._forgot_at_s = 0.0
         # A thread each: the parts they use belong to one.
         self._looks = ThreadPoolExecutor(1, thread_name_prefix="looks")
         self._folds = ThreadPoolExecutor(1, thread_name_prefix="folds")
@@ -150,7 +154,8 @@ class Pilot:
         loop = asyncio.get_running_loop()
         look = await loop.run_in_executor(self._looks, self._look)
         overdue = bool(self._refused) and loop.time() - self._sent_at_s > _AGAIN_S
-        if self._planned is None or look.services != self._planned.services or overdue:
+        is_new = self._planned is None or look.services != self._planned.services
+        if is_new or overdue:
             self._write_state(look, settled=False)
             text = self._table(look)
             told = await self._control.push(text)
@@ -158,6 +163,10 @@ class Pilot:
             self._planned, self._sent_at_s = look, loop.time()
             _keep(self._path, text)
         self._write_state(look, settled=True)
+        if not self._refused and (is_new or loop.time() - self._forgot_at_s > _FORGET_S):
+            self._forgot_at_s = loop.time()
+            home = self._parts.home
+            await loop.run_in_executor(self._looks, forget_sessions, home, look.models)
 
     def _look(self) -> Look:
         return self._keeper.look(self._board.states())

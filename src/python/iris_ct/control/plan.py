@@ -26,6 +26,8 @@ class Served:
         Directory of its files, relative to the home; its name is their digest.
     python : str or None
         Interpreter of its own virtual environment.
+    stateful : bool
+        It keeps the state of sessions.
     """
 
     model: str
@@ -33,6 +35,7 @@ class Served:
     runtime: Runtime
     bundle: str
     python: str | None = None
+    stateful: bool = False
 
     @property
     def image(self) -> str:

@@ -362,7 +362,9 @@ def _answer(parts: Parts, package: Package) -> Answer:
         "status": status,
         "message": message,
         "errorLog": _log(parts, package) if status == "error" else "",
-    } | ({"domain": package.domain} if package.domain else {})
+        **({"type": "StatefulModel"} if package.is_stateful else {}),
+        **({"domain": package.domain} if package.domain else {}),
+    }
 
 
 def _log(parts: Parts, package: Package) -> str:

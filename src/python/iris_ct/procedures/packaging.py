@@ -16,7 +16,7 @@ from iris_ct.adapters.source_archive import unpack
 from iris_ct.bootstrap import Parts, build
 from iris_ct.config import load_settings
 from iris_ct.core.errors import CTError, PackageRefusedError, UnknownServiceError
-from iris_ct.core.service import UNKNOWN, ModelRef, Package
+from iris_ct.core.service import STATEFUL, UNKNOWN, ModelRef, Package
 from iris_ct.core.service.info import INFO, Info, parse_info
 from iris_ct.procedures.packages import ARCHIVE, finish, note_failure, refuse_own
 
@@ -62,6 +62,7 @@ def make_package(parts: Parts, label: str, build_it: Build) -> Package:
         return note_failure(parts, package, str(error).splitlines()[0])
     (folder / ARCHIVE).unlink()
     _log.info("Made %s", package.reference)
+    runtime += STATEFUL if info.is_stateful else ""
     return finish(parts, replace(package, status="available", runtime=runtime))
 
 

@@ -12,7 +12,12 @@ from typing import Any
 
 from iris_ct.bootstrap import Parts
 from iris_ct.core.audit import Severity
-from iris_ct.core.errors import NotInCatalogueError, NotReadyError, UnknownServiceError
+from iris_ct.core.errors import (
+    NotInCatalogueError,
+    NotReadyError,
+    ServiceRuleError,
+    UnknownServiceError,
+)
 from iris_ct.core.service import (
     CHAMPION,
     Change,
@@ -49,6 +54,8 @@ def create_service(parts: Parts, service: Service, asker: Asker) -> Answer:
         If one of its models is not there, or cannot be served.
     NotReadyError
         If one of its models is not packaged.
+    ServiceRuleError
+        If one of two models is stateful.
     NotAllowedError
         If the domain is not the asker's.
     """
@@ -249,6 +256,11 @@ def _check_models(parts: Parts, service: Service, asker: Asker) -> None:
             )
         if package.status != "available":
             raise NotReadyError(f"{begin}invalid model state ([{model}:{package.status}]).")
+        if package.is_stateful and len(service.models) > 1:
+            raise ServiceRuleError(
+                f'{begin}model "{model}" is stateful: it keeps the state of sessions, so a service '
+                "has it alone. Expected one model, found two."
+            )
 
 
 def _check_own(parts: Parts, model: ModelRef, begin: str) -> None:

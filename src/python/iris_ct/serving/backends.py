@@ -15,6 +15,7 @@ from iris_ct.serving.routes import BranchRoute
 
 _NATIVE = "iris_ct.serving.worker"
 _FOREIGN = "foreign_worker.py"
+SESSIONS = "sessions"
 
 
 def journal_folder(options: GatewayOptions) -> Path:
@@ -28,10 +29,18 @@ def make_backend(
     """Make what answers for a branch."""
     if options.workers == 0 and branch.runtime == "native":
         return InProcess(lambda: _open_app(options, branch), limits)
-    return Pool(lambda number: _program(options, service, branch, number), limits)
+    timeout_s = limits.timeout_s
+    return Pool(lambda number: _program(options, service, branch, number, timeout_s), limits)
 
 
-def _program(options: GatewayOptions, service: str, branch: BranchRoute, number: int) -> Program:
+def sessions_folder(options: GatewayOptions, service: str, model: str) -> Path:
+    """Where the states of a model's sessions are, whatever its version."""
+    return options.serving_dir / SESSIONS / service / model
+
+
+def _program(
+    options: GatewayOptions, service: str, branch: BranchRoute, number: int, timeout_s: float
+) -> Program:
     bundle = str(options.home / branch.bundle)
     threads = str(options.threads)
     rest = ["--bundle", bundle, "--journal", str(journal_folder(options))]
@@ -43,12 +52,27 @@ def _program(options: GatewayOptions, service: str, branch: BranchRoute, number:
         start = [branch.python or sys.executable, str(Path(__file__).with_name(_FOREIGN))]
         rest = ["--bundle", bundle, "--runtime", branch.runtime]
         rest += ["--allow-pickle"] if branch.allow_pickle else []
+        rest += _sessions(options, service, branch, timeout_s) if branch.stateful else []
     return Program(
         lambda fd: [*start, "--fd", str(fd), *rest],
         log=options.serving_dir / "logs" / service / f"{branch.branch}-{number}.log",
         name=f"Worker {number} of {service}/{branch.branch} ({branch.model}:{branch.version})",
         env=(("OMP_NUM_THREADS", threads), ("PYTHONUNBUFFERED", "1")),
     )
+
+
+def _sessions(
+    options: GatewayOptions, service: str, branch: BranchRoute, timeout_s: float
+) -> list[str]:
+    said = {
+        "--sessions": sessions_folder(options, service, branch.model),
+        "--session-kb": options.session_kb,
+        "--session-count": options.sessions,
+        "--session-idle-s": options.session_idle_s,
+        # Beyond it the gateway has said that there is no answer.
+        "--limit-s": timeout_s,
+    }
+    return [str(part) for pair in said.items() for part in pair]
 
 
 def _open_app(options: GatewayOptions, branch: BranchRoute) -> Callable[[Call], Answer]:

@@ -22,10 +22,15 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from iris_ct.serving.foreign_sessions import Held, Sessions
 
 HEADER = struct.Struct("<IIB")
 HELLO, CALL, ANSWER, DRAIN, JSON = 1, 2, 3, 7, 0x80
@@ -34,6 +39,8 @@ FEEDBACK, SELDON_METADATA = "seldon_feedback", "seldon_metadata"
 OPEN_INFERENCE_METADATA = "open_inference_metadata"
 OK, REFUSED = 0, 2
 _READ = 1 << 18
+# Seconds until calls are tried again whose session another worker has.
+_BUSY_S = 0.002
 # Cells of a table that nobody said.
 _MOST_EMPTY = 1 << 20
 
@@ -64,6 +71,14 @@ class AskedError(Exception):
     def __init__(self, text: str, status: int = 400) -> None:
         super().__init__(text)
         self.status = status
+
+
+class BusyError(Exception):
+    """Another worker has the session of a request."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__()
+        self.session = session
 
 
 class Call(NamedTuple):
@@ -441,16 +456,50 @@ def n_rows_of(said: Any) -> int:
 
 
 class Answers:
-    """Answers calls with one model."""
+    """Answers calls with one model.
 
-    def __init__(self, model: Model, *, shows_metrics: bool = True) -> None:
+    Parameters
+    ----------
+    sessions : Sessions, optional
+        Of a stateful model.
+    limit_s : float
+        Seconds after which nobody waits for an answer, and no state follows from it any more.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        shows_metrics: bool = True,
+        sessions: Sessions | None = None,
+        limit_s: float = math.inf,
+    ) -> None:
         self._model = model
         self._shows_metrics = shows_metrics
+        self._sessions = sessions
+        self._limit_s = limit_s
 
-    def answer(self, call: Call) -> list[Any]:
-        """Give the fields of ``frames.Answer``; no failure of the model ends the process."""
+    def is_late(self, since_s: float) -> bool:
+        """Tell whether nobody waits any more for what was asked at a time of the steady clock."""
+        return time.monotonic() - since_s > self._limit_s
+
+    def answer(self, call: Call, since_s: float = math.inf) -> list[Any]:
+        """Give the fields of ``frames.Answer``; no failure of the model ends the process.
+
+        Parameters
+        ----------
+        since_s : float
+            When the call came, by the steady clock.
+
+        Raises
+        ------
+        BusyError
+            If another worker has its session: to be tried again.
+        """
         try:
-            return self._answer(call)
+            return self._answer(call, since_s)
+        except BusyError:
+            raise
         except AskedError as error:
             return _refusal(call, error.status, str(error))
         except Exception as error:  # noqa: BLE001 - no request may end the process
@@ -460,7 +509,7 @@ class Answers:
             text = f"The model failed ({type(error).__name__}); the service's log says where."
             return _refusal(call, 500, text)
 
-    def _answer(self, call: Call) -> list[Any]:
+    def _answer(self, call: Call, since_s: float) -> list[Any]:
         if call.protocol == FEEDBACK:
             return self._take_feedback(call)
         if call.protocol in (SELDON_METADATA, OPEN_INFERENCE_METADATA):
@@ -468,18 +517,66 @@ class Answers:
             said = {"name": name, "versions": [call.image.partition(":")[2]], "inputs": []}
             return _done({**said, "outputs": [], **self._model.metadata()}, 0)
         asked = read(call)
-        if call.protocol == SELDON and isinstance(self._model, SeldonModel):
-            whole = self._model.raw(asked.message)
-            if whole is not None:
-                return _done(self._with_meta(plain(whole), call, asked), 1)
+        if self._sessions is not None:
+            return self._answer_in_session(call, asked, since_s, self._sessions)
+        if call.protocol == SELDON:
+            return _done(*self._predict(call, asked))
         said = plain(self._model.predict(asked))
         metrics = self._model.metrics()
         if call.protocol == OPEN_INFERENCE:
             return _done(_open_inference(call, asked, said), n_rows_of(said), metrics)
-        if call.protocol == MLFLOW:
-            return _done({"predictions": said}, n_rows_of(said), metrics)
+        return _done({"predictions": said}, n_rows_of(said), metrics)
+
+    def _predict(
+        self, call: Call, asked: Asked
+    ) -> tuple[dict[str, Any], int, list[dict[str, Any]]]:
+        """Answer a Seldon message: the body, its rows, the model's metrics."""
+        if isinstance(self._model, SeldonModel):
+            whole = self._model.raw(asked.message)
+            if whole is not None:
+                return self._with_meta(plain(whole), call, asked), 1, []
+        said = plain(self._model.predict(asked))
+        metrics = self._model.metrics()
         body = self._with_meta(self._payload(asked, said), call, asked, metrics)
-        return _done(body, n_rows_of(said), metrics)
+        return body, n_rows_of(said), metrics
+
+    def _answer_in_session(
+        self, call: Call, asked: Asked, since_s: float, sessions: Sessions
+    ) -> list[Any]:
+        """Answer with a stateful model; a session's requests are answered one at a time."""
+        if call.protocol != SELDON or asked.encoding != "jsonData":
+            raise AskedError("The model is stateful and takes Seldon's jsonData only.")
+        name = sessions.name_of(asked.features)
+        if name is None or call.shadow:
+            state = None if name is None else sessions.peek(name)
+            body, n_rows, metrics = self._predict(call, _with_state(asked, sessions, name, state))
+            sessions.take_state(body.get("jsonData"), asked.features)
+            return _done(body, n_rows, metrics)
+        with sessions.held(name) as held:
+            if self.is_late(since_s):
+                raise AskedError("The session was busy until it was too late.", 504)
+            if held is None:
+                raise BusyError(name)
+            earlier = held.answered(_digest_of(call)) if call.again else None
+            if earlier is not None:
+                return _answered_before(earlier)
+            asked = _with_state(asked, sessions, name, held.state())
+            return self._answer_held(call, asked, since_s, sessions, held)
+
+    def _answer_held(
+        self, call: Call, asked: Asked, since_s: float, sessions: Sessions, held: Held
+    ) -> list[Any]:
+        """Answer, and keep the state that follows unless nobody waits for the answer any more."""
+        body, n_rows, metrics = self._predict(call, asked)
+        state = sessions.take_state(body.get("jsonData"), asked.features)
+        done = _done(body, n_rows, metrics)
+        if self.is_late(since_s):
+            raise AskedError("The model answered too late, and the session's state stays.", 504)
+        if state is None:
+            held.touch()
+        else:
+            held.keep(state, _digest_of(call), json.dumps([done[1].decode(), n_rows, metrics]))
+        return done
 
     def _payload(self, asked: Asked, said: Any) -> dict[str, Any]:
         """Give predictions in the request's encoding, or in the one that they need."""
@@ -530,6 +627,28 @@ class Answers:
             metrics.append({"type": "GAUGE", "key": "feedback_reward", "value": reward})
         status = {"code": 200, "info": "", "reason": "", "status": "SUCCESS"}
         return _done({"status": status, "meta": {"puid": puid or call.puid}}, 0, metrics)
+
+
+def _with_state(asked: Asked, sessions: Sessions, name: str | None, state: str | None) -> Asked:
+    features = sessions.passing(asked.features, name, state)
+    return asked._replace(features=features, message={**asked.message, "jsonData": features})
+
+
+def _digest_of(call: Call) -> bytes:
+    """Name a request; callers may give several the same puid."""
+    return hashlib.sha256(call.puid.encode("utf-8", "replace") + b"\0" + call.body).digest()
+
+
+def _answered_before(earlier: str) -> list[Any]:
+    """Give the answer of a worker that ended after it had kept the state."""
+    if not earlier:
+        raise AskedError(
+            "The worker ended after it had kept the session's state, and its answer was too "
+            "large to be kept beside it.",
+            500,
+        )
+    text, n_rows, metrics = json.loads(earlier)
+    return [200, text.encode(), "application/json", n_rows, {}, metrics]
 
 
 def _open_inference(call: Call, asked: Asked, said: Any) -> dict[str, Any]:
@@ -672,14 +791,26 @@ def load(bundle: Path, runtime: str, *, allow_pickle: bool) -> Model:
 # The stream.
 
 
-def frames(stream: socket.socket) -> Iterator[list[tuple[int, int, bytes]]]:
-    """Give the frames of one read after the other, until the stream ends."""
+def frames(
+    stream: socket.socket, wait_s: Callable[[], float | None] = lambda: None
+) -> Iterator[list[tuple[int, int, bytes]]]:
+    """Give the frames of one read after the other, until the stream ends.
+
+    Parameters
+    ----------
+    wait_s : callable
+        Says how long the next read may wait; then no frames are given. None: until some are there.
+    """
     buffer = bytearray()
     while True:
+        pause_s = wait_s()
         try:
-            data = stream.recv(_READ)
+            data = stream.recv(_READ) if pause_s is None else _recv_within(stream, pause_s)
         except ConnectionResetError:
             return
+        if data is None:
+            yield []
+            continue
         if not data:
             return
         buffer += data
@@ -696,6 +827,17 @@ def frames(stream: socket.socket) -> Iterator[list[tuple[int, int, bytes]]]:
             yield found
 
 
+def _recv_within(stream: socket.socket, pause_s: float) -> bytes | None:
+    """Read, if there is something within a time; else None."""
+    stream.settimeout(pause_s)
+    try:
+        return stream.recv(_READ)
+    except TimeoutError:
+        return None
+    finally:
+        stream.settimeout(None)
+
+
 def framed(kind: int, request_id: int, fields: list[Any]) -> bytes:
     """Make a frame; bytes become base64."""
     plain_fields = [base64.b64encode(f).decode() if isinstance(f, bytes) else f for f in fields]
@@ -710,16 +852,57 @@ def call_of(payload: bytes) -> Call:
     return Call(*fields[: len(Call._fields)])
 
 
+class _Asking(NamedTuple):
+    """A call to be answered, when it came, and the session that it waits for."""
+
+    request_id: int
+    call: Call
+    since_s: float
+    session: str | None = None
+
+
 def serve(stream: socket.socket, answers: Answers) -> None:
-    """Answer calls in their order until the stream ends or is drained."""
+    """Answer calls in their order until the stream ends or is drained.
+
+    Only those wait whose session another worker has.
+    """
     stream.sendall(framed(HELLO, 0, [os.getpid()]))
-    for found in frames(stream):
+    waiting: list[_Asking] = []
+    for found in frames(stream, lambda: _BUSY_S if waiting else None):
+        now_s = time.monotonic()
+        is_drained = False
         for kind, request_id, payload in found:
             if kind & ~JSON == CALL:
-                done = answers.answer(call_of(payload))
-                stream.sendall(framed(ANSWER, request_id, done))
+                waiting.append(_Asking(request_id, call_of(payload), now_s))
             elif kind & ~JSON == DRAIN:
-                return
+                is_drained = True
+                break
+        waiting[:] = _answer_those_that_can(stream, answers, waiting)
+        while is_drained and waiting:
+            time.sleep(_BUSY_S)
+            waiting[:] = _answer_those_that_can(stream, answers, waiting)
+        if is_drained:
+            return
+
+
+def _answer_those_that_can(
+    stream: socket.socket, answers: Answers, waiting: list[_Asking]
+) -> list[_Asking]:
+    """Answer each call as soon as it can be; gives those whose sessions others have."""
+    busy: set[str] = set()
+    rest = []
+    for asking in waiting:
+        if asking.session in busy and not answers.is_late(asking.since_s):
+            rest.append(asking)
+            continue
+        try:
+            done = answers.answer(asking.call, asking.since_s)
+        except BusyError as error:
+            busy.add(error.session)
+            rest.append(asking._replace(session=error.session))
+        else:
+            stream.sendall(framed(ANSWER, asking.request_id, done))
+    return rest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -729,19 +912,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--runtime", choices=["seldon", "pyfunc"], required=True)
     parser.add_argument("--allow-pickle", action="store_true")
+    parser.add_argument("--sessions", type=Path)
+    parser.add_argument("--session-kb", type=int, default=64)
+    parser.add_argument("--session-count", type=int, default=10_000)
+    parser.add_argument("--session-idle-s", type=float, default=86_400.0)
+    parser.add_argument("--limit-s", type=float, default=math.inf)
     asked = parser.parse_args(arguments)
     # Our own folder, where this file lies, holds nothing that is for the model.
     here = str(Path(__file__).resolve().parent)
     sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder or ".") != here]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
+        sessions = None if asked.sessions is None else _open_sessions(asked)
         model = load(asked.bundle.resolve(), asked.runtime, allow_pickle=asked.allow_pickle)
-    except RefusedError as error:
+    except (RefusedError, AskedError) as error:
         _log(str(error))
         return REFUSED
     shows = os.environ.get("INCLUDE_METRICS_IN_CLIENT_RESPONSE", "true").lower() != "false"
-    serve(socket.socket(fileno=asked.fd), Answers(model, shows_metrics=shows))
+    answers = Answers(model, shows_metrics=shows, sessions=sessions, limit_s=asked.limit_s)
+    serve(socket.socket(fileno=asked.fd), answers)
     return OK
+
+
+def _load_sessions() -> Any:
+    """Load the module beside this file, under a name that no model's module has."""
+    name = "_ct_foreign_sessions"
+    spec = spec_from_file_location(name, Path(__file__).with_name("foreign_sessions.py"))
+    if spec is None or spec.loader is None:
+        raise RefusedError("The module foreign_sessions.py is missing: install the product anew.")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except ImportError as error:
+        raise RefusedError(
+            f"The model is stateful, and its Python cannot keep states: {error}."
+        ) from error
+    return module
+
+
+def _open_sessions(asked: argparse.Namespace) -> Sessions:
+    opened: Sessions = _load_sessions().Sessions(
+        # The model's own folder becomes the working one.
+        asked.sessions.resolve(),
+        max_bytes=asked.session_kb << 10,
+        max_sessions=asked.session_count,
+        idle_s=asked.session_idle_s,
+        refuse=AskedError,
+    )
+    return opened
 
 
 def _log(text: str) -> None:

@@ -52,6 +52,9 @@ class GatewayOptions:
         Requests that wait for one model; more are refused with 503.
     log_max_mb
         Megabytes of a worker's output that are kept, and as much of what was before.
+    session_kb, sessions, session_idle_s
+        Of a stateful model: KiB of a session's state, sessions that are kept, and seconds without
+        use after which one is forgotten.
     tls_cert, tls_key
         PEM files; both or none.
     """
@@ -70,6 +73,9 @@ class GatewayOptions:
     max_connections: int = 1024
     max_queue: int = 1024
     log_max_mb: int = 10
+    session_kb: int = 64
+    sessions: int = 10_000
+    session_idle_s: float = 86_400.0
     tls_cert: Path | None = None
     tls_key: Path | None = None
 
@@ -123,6 +129,9 @@ _LOWEST: Mapping[str, float] = {
     "max_connections": 1,
     "max_queue": 1,
     "log_max_mb": 1,
+    "session_kb": 1,
+    "sessions": 1,
+    "session_idle_s": 1,
 }
 
 

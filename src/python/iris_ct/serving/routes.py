@@ -41,6 +41,8 @@ class BranchRoute:
         Gets a copy of each request and never answers.
     log
         Whether its predictions go into the prediction log.
+    stateful
+        It keeps the state of sessions.
     """
 
     branch: str
@@ -55,6 +57,7 @@ class BranchRoute:
     shadow: bool = False
     log: bool = True
     allow_pickle: bool = False
+    stateful: bool = False
 
     @property
     def process(self) -> tuple[str, str, str, str, bool]:
@@ -140,6 +143,8 @@ def _check_branch(branch: BranchRoute, where: str) -> None:
     bundle = PurePosixPath(branch.bundle)
     if bundle.is_absolute() or ".." in bundle.parts or not bundle.parts:
         raise ConfigError(f"{where}: bundle {branch.bundle!r} is no path below the home.")
+    if branch.stateful and not _is_one_name(branch.model):
+        raise ConfigError(f"{where}: model {branch.model!r} can be no part of a file's name.")
     if branch.instances < 0 or (branch.instances == 0 and not branch.shadow):
         raise ConfigError(f"{where}: instances is {branch.instances}; expected 1 or more.")
 

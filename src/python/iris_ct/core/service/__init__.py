@@ -23,12 +23,19 @@ from iris_ct.core.service.names import (
     check_version,
     parse_references,
 )
-from iris_ct.core.service.package import Author, Package, PackageStatus, public_key_digest
+from iris_ct.core.service.package import (
+    STATEFUL,
+    Author,
+    Package,
+    PackageStatus,
+    public_key_digest,
+)
 from iris_ct.core.service.service import Branch, Service, ServiceType, make_service, service_words
 from iris_ct.core.service.weights import parse_weights, say_weights, weights_for
 
 __all__ = [
     "CHAMPION",
+    "STATEFUL",
     "UNKNOWN",
     "Author",
     "Autoscaling",

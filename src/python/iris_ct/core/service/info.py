@@ -10,6 +10,7 @@ from iris_ct.core.service.names import check_package_id, check_version
 INFO = "MXE-META-INF/INFO"
 ENVIRONMENT = ".s2i/environment"
 
+_STATEFUL = "StatefulModel"
 _NEEDED = ("Title", "Id", "Version", "Author", "Description")
 
 
@@ -24,6 +25,11 @@ class Info:
     description: str
     kind: str
 
+    @property
+    def is_stateful(self) -> bool:
+        """Whether it keeps the state of sessions; what says no Type does not."""
+        return self.kind.lower() == _STATEFUL.lower()
+
 
 def parse_info(text: str) -> Info:
     r"""Read INFO: a ``Name: value`` a line; the description runs to the end of the file.
@@ -31,7 +37,7 @@ def parse_info(text: str) -> Info:
     Raises
     ------
     PackageRefusedError
-        If something is missing or empty, or id or version break a rule.
+        If something is missing or empty, id or version break a rule, or the type is none.
 
     Examples
     --------
@@ -58,7 +64,7 @@ def parse_info(text: str) -> Info:
         check_version(said["Version"])
     except ServiceRuleError as error:
         raise PackageRefusedError(f"{INFO}: {error}") from error
-    return Info(
+    info = Info(
         said["Id"],
         said["Version"],
         said["Title"],
@@ -66,6 +72,13 @@ def parse_info(text: str) -> Info:
         said["Description"],
         said.get("Type", ""),
     )
+    if info.kind.lower().startswith("stateful") and not info.is_stateful:
+        # Served without its sessions it would answer wrongly, and nobody would see why.
+        raise PackageRefusedError(
+            f"{INFO}: Type is {info.kind!r:.40}. A model with sessions says {_STATEFUL}, one without "
+            "says nothing."
+        )
+    return info
 
 
 def model_class(environment: str) -> str:

@@ -9,6 +9,9 @@ from typing import Literal
 
 from iris_ct.core.service.names import ModelRef
 
+STATEFUL = "+state"
+"""Ends the runtime of a package that keeps the state of sessions."""
+
 PackageStatus = Literal["packaging", "available", "error"]
 
 
@@ -27,7 +30,8 @@ class Package:
     place : str
         Its directory relative to the home; empty for an image.
     runtime : str
-        How it is run: ``seldon``, ``pyfunc`` ...; ``image`` for a container image.
+        How it is run: ``seldon``, ``pyfunc`` ...; ``image`` for a container image. `STATEFUL` at
+        its end: a stateful model.
     failure : str
         Why it could not be made, in status ``error``.
     owner, domain : str
@@ -48,6 +52,16 @@ class Package:
     signed_by: str
     failure: str
     onboarded_at: datetime
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether it keeps the state of sessions."""
+        return self.runtime.endswith(STATEFUL)
+
+    @property
+    def runner(self) -> str:
+        """What runs it, whether it is stateful or not."""
+        return self.runtime.removesuffix(STATEFUL)
 
     @property
     def reference(self) -> ModelRef:
