@@ -151,6 +151,80 @@ def test_a_rollout_goes_on_with_another_control_process(parts: Parts) -> None:
     assert images(only(again.look([]))) == [(old, 1.0, False), (new, 0.0, True)]
 
 
+def planned(parts: Parts, look: Look) -> None:
+    """Write the plan down, as the control process does once the gateway follows it."""
+    table = route_table(look.services, revision=1, timeout_s=3.0, allow_pickle=False)
+    (parts.home / "serving" / "routes.json").write_bytes(msgspec.json.encode(table))
+
+
+def damage(parts: Parts, number: int) -> None:
+    files = parts.store.models.files(parts.store.models.get(MODEL, number))
+    (files / "model.txt").unlink()
+
+
+def test_a_champion_that_is_damaged_stops_no_other_service(parts: Parts) -> None:
+    wished = make_service("older", [ModelRef(MODEL, "1.0.0")])
+    parts.store.services.create(wished, owner="eva", at=datetime.now(UTC))
+    damage(parts, 2)
+    look = Keeper(parts).look([])
+    assert [service.name for service in look.services] == ["older"]
+    assert MODEL in look.failures
+
+
+def test_what_serves_goes_on_when_it_can_no_longer_be_planned(parts: Parts) -> None:
+    """Also of two models, and after a restart, of which the route file tells."""
+    wished = make_service("two", [ModelRef(MODEL, "1.0.0"), ModelRef(MODEL, "champion")])
+    parts.store.services.create(wished, owner="eva", at=datetime.now(UTC))
+    before = Keeper(parts).look([])
+    planned(parts, before)
+    damage(parts, 1)
+    again = Keeper(parts).look([])
+    assert [service.name for service in again.services] == ["two", MODEL]
+    assert again.services == before.services
+    assert set(again.failures) == {"two"}
+
+
+def test_a_version_is_tried_that_was_promoted_while_nobody_looked(parts: Parts) -> None:
+    planned(parts, Keeper(parts).look([]))
+    old, new = step_back(parts)
+    seen = images(only(Keeper(parts, POLICY).look([])))
+    assert seen == [(old, 1.0, False), (new, 0.0, True)]
+
+
+def test_a_rollout_goes_on_with_fewer_stages_than_it_began_with(parts: Parts) -> None:
+    keeper = Keeper(parts, POLICY)
+    keeper.look([])
+    old, new = step_back(parts)
+    keeper.look([state(old, 100)])
+    keeper.look([state(old, 120), state(new, 20)])
+    shorter = RolloutPolicy(stages=parse_stages("0.1"), min_requests=10, min_stage_s=0.0)
+    again = Keeper(parts, shorter)
+    assert images(only(again.look([]))) == [(old, 0.9, False), (new, 0.1, False)]
+    assert images(only(again.look([state(old, 140), state(new, 40)]))) == [(new, 1.0, False)]
+
+
+def test_what_a_candidate_did_before_it_was_one_does_not_count(parts: Parts) -> None:
+    keeper = Keeper(parts, POLICY)
+    old, new = f"{MODEL}:2", f"{MODEL}:1"
+    keeper.look([state(old, 100), state(new, 500, errors=500)])
+    keeper.look([state(old, 100)])
+    step_back(parts)
+    keeper.look([state(old, 100)])
+    seen = images(only(keeper.look([state(old, 120), state(new, 502, errors=500)])))
+    assert seen == [(old, 1.0, False), (new, 0.0, True)]
+
+
+def test_a_name_that_is_given_again_has_no_past(parts: Parts) -> None:
+    keeper, store = Keeper(parts, POLICY), parts.store.services
+    for version in ("1.0.0", "2.0.0"):
+        wished = make_service("again", [ModelRef(MODEL, version)])
+        store.create(wished, owner="eva", at=datetime.now(UTC))
+        seen = {one.name: images(one) for one in keeper.look([]).services}
+        assert seen["again"] == [(f"{MODEL}:{version[0]}", 1.0, False)]
+        store.delete("again")
+        keeper.look([])
+
+
 def test_instances_follow_the_use_of_the_processes(parts: Parts) -> None:
     rule = Autoscaling(minimum=1, maximum=4, metric="cpu", target=100)
     wished = make_service(MODEL, [ModelRef(MODEL, "champion")], instances=rule)

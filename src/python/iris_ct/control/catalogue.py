@@ -24,15 +24,14 @@ class Catalogue:
         self._parts = parts
         self._own: dict[tuple[str, int], Served] = {}
 
-    def champions(self) -> dict[str, Served]:
-        """Give the serving version of each model that has one, by model."""
+    def champions(self) -> list[str]:
+        """Name the models of which a version serves; whether it can be served `resolve` tells."""
         store = self._parts.store
-        found = {}
-        for model in store.specifications.models():
-            champion = store.models.champion(model)
-            if champion is not None:
-                found[model] = self._version(model, champion.version)
-        return found
+        return [
+            model
+            for model in store.specifications.models()
+            if store.models.champion(model) is not None
+        ]
 
     def resolve(self, reference: ModelRef) -> Served:
         """Give what a reference means now.

@@ -6,9 +6,11 @@ have their say, and gives the plan. Nothing here talks to the gateway.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 from iris_ct.bootstrap import Parts
 from iris_ct.control import rollouts
@@ -20,13 +22,16 @@ from iris_ct.control.quality import Quality
 from iris_ct.control.rollouts import Progress, Rollouts, Step
 from iris_ct.control.scaler import Scaler
 from iris_ct.core.audit import Severity
-from iris_ct.core.errors import CTError
+from iris_ct.core.errors import ConfigError, CTError
 from iris_ct.core.rollout import RolloutPolicy
 from iris_ct.core.service import CHAMPION, Autoscaling, Branch, ModelRef
 from iris_ct.core.service.instances import Instances
 from iris_ct.flow.identify import audit_event
 from iris_ct.flow.rollback import roll_back
 from iris_ct.ports import KeptService
+from iris_ct.serving.routes import BranchRoute, read_routes
+
+_log = logging.getLogger(__name__)
 
 ACTOR = "rollout"
 
@@ -90,8 +95,12 @@ class Keeper:
         self._catalogue = Catalogue(self.parts)
         self._rollouts = Rollouts(folder / "rollouts.json")
         self._quality = Quality(self.parts.store, self.now_s)
+        # What each service was planned with last, also by the control process before this one.
+        self._last = _last_plan(folder / "routes.json")
         # What each service answered with last: the stable side of a rollout.
         self._stable: dict[str, Served] = {}
+        # What was counted of each image of each service, as a candidate may have served before.
+        self._counted: dict[str, dict[str, Counts]] = {}
 
     def look(self, states: Sequence[BranchState]) -> Look:
         """Look once.
@@ -103,14 +112,16 @@ class Keeper:
         """
         uses = self.meter.use([pid for state in states for pid in state.pids], now_s=self.now_s())
         services, failures, models = [], {}, set()
-        for service in self._wished():
+        wished = self._wished()
+        self._forget_all_but([service.name for service in wished])
+        for service in wished:
             models |= {(service.name, branch.model.id) for branch in service.branches}
             mine = [state for state in states if state.service == service.name]
             try:
-                branches = self._branches(service, mine)
-            except CTError as error:
+                branches = self._last[service.name] = self._branches(service, mine)
+            except (CTError, OSError) as error:
                 failures[service.name] = str(error)
-                branches = self._as_before(service)
+                branches = self._last.get(service.name, ())
             models |= {(service.name, branch.served.model) for branch in branches}
             if branches:
                 scaled = tuple(self._scaled(service, branch, mine, uses) for branch in branches)
@@ -143,6 +154,8 @@ class Keeper:
         served = [self._catalogue.resolve(branch.model) for branch in service.branches]
         if len(served) == 1:
             return self._one_model(service, served[0], states)
+        # Should it have one model again, that one is tried against nothing of before.
+        self._forget(service.name)
         return tuple(
             PlannedBranch(name, one, branch.weight, _least(service))
             for name, one, branch in zip("ab", served, service.branches, strict=True)
@@ -171,7 +184,9 @@ class Keeper:
     ) -> Progress | None:
         """Begin, move or end the rollout of a service; give how far it is."""
         progress = self._rollouts.of(service.name)
-        if progress is not None and service.name not in self._stable:
+        counts = self._counted.setdefault(service.name, {})
+        counts.update(_counts(states))
+        if self.policy is not None and service.name not in self._stable:
             self._recall(service.name, progress)
         stable = self._stable.get(service.name)
         if (
@@ -185,7 +200,6 @@ class Keeper:
             if progress is not None:
                 self._rollouts.keep(service.name, None)
             return None
-        counts = _counts(states)
         at = self.parts.clock.now()
         if progress is None or progress.candidate != wished.image:
             step = rollouts.begin(
@@ -200,6 +214,7 @@ class Keeper:
         elif progress.state == "back":
             return progress
         else:
+            progress = rollouts.fitted(progress, self.policy)
             is_shadow = self.policy.stages[progress.stage].is_shadow
             step = rollouts.look(
                 progress,
@@ -252,17 +267,30 @@ class Keeper:
                 clock=self.parts.clock,
             )
 
-    def _recall(self, name: str, progress: Progress) -> None:
-        """Find the stable side of a rollout again after a restart."""
-        model, _, version = progress.stable.partition(":")
-        self._stable[name] = self._catalogue.resolve(ModelRef.parse(f"{model}:{version}"))
+    def _recall(self, name: str, progress: Progress | None) -> None:
+        """Find again, after a restart, what a service of one model answered with."""
+        if progress is not None:
+            self._stable[name] = self._catalogue.resolve(ModelRef.parse(progress.stable))
+            return
+        answering = [one for one in self._last.get(name, ()) if not one.shadow]
+        if len(answering) == 1:
+            try:
+                image = answering[0].served.image
+                self._stable[name] = self._catalogue.resolve(ModelRef.parse(image))
+            except CTError as error:
+                _log.warning("Service %s answered with what is no longer there: %s", name, error)
 
-    def _as_before(self, service: Wish) -> tuple[PlannedBranch, ...]:
-        """Let what answered go on when the wish cannot be met."""
-        stable = self._stable.get(service.name)
-        if stable is None:
-            return ()
-        return (PlannedBranch(branch_name(stable), stable, 1.0, _least(service)),)
+    def _forget_all_but(self, names: Sequence[str]) -> None:
+        """Forget services that are no longer wished: another one may get their name."""
+        for name in {*self._last, *self._stable, *self._counted, *self._rollouts.services()}:
+            if name not in names:
+                self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        for remembered in (self._last, self._stable, self._counted):
+            remembered.pop(name, None)
+        if self._rollouts.of(name) is not None:
+            self._rollouts.keep(name, None)
 
     def _scaled(
         self,
@@ -294,6 +322,24 @@ def _wish(kept: KeptService) -> Wish:
 def branch_name(served: Served) -> str:
     """Name a branch by what answers in it, so that a version keeps its processes."""
     return f"{served.model}-{served.version}"
+
+
+def _last_plan(path: Path) -> dict[str, tuple[PlannedBranch, ...]]:
+    """Read what was planned last, as the route file says it."""
+    try:
+        routes = read_routes(path)
+    except ConfigError as error:
+        _log.warning("%s", error)
+        return {}
+    return {
+        service.name: tuple(_planned(branch) for branch in service.branches)
+        for service in routes.services
+    }
+
+
+def _planned(route: BranchRoute) -> PlannedBranch:
+    served = Served(**{one.name: getattr(route, one.name) for one in fields(Served)})
+    return PlannedBranch(route.branch, served, route.weight, route.instances, route.shadow)
 
 
 def _least(service: Wish) -> int:

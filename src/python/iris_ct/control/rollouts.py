@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from iris_ct.adapters.durable import write_whole
 from iris_ct.control.counts import Counts
 from iris_ct.core.decision import Check, Decision
 from iris_ct.core.rollout import (
@@ -91,15 +92,23 @@ class Rollouts:
         """Give the rollout of a service, also one that ended with ``back``."""
         return self._all.get(service)
 
+    def services(self) -> list[str]:
+        """Name the services that have a rollout."""
+        return list(self._all)
+
     def keep(self, service: str, progress: Progress | None) -> None:
         """Remember how far a rollout is; None ends it."""
         if progress is None:
             self._all.pop(service, None)
         else:
             self._all[service] = progress
-        fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(self._all))
-        fresh.replace(self._path)
+        with write_whole(self._path) as file:
+            file.write(msgspec.json.encode(self._all))
+
+
+def fitted(progress: Progress, policy: RolloutPolicy) -> Progress:
+    """Give a rollout a stage that the policy has; it may have been started with a longer one."""
+    return replace(progress, stage=min(progress.stage, len(policy.stages) - 1))
 
 
 def begin(
