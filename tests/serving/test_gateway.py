@@ -334,6 +334,15 @@ def test_a_model_cannot_write_headers_of_another_answer(running: Gateway) -> Non
     assert not {"x-evil", "set-cookie", "evil", "x"} & told.headers.keys()
 
 
+@pytest.mark.parametrize("said", [{"status": 999}, {"answer_headers": {"x": "\u20ac"}}])
+@pytest.mark.parametrize("more", [0, 100_000], ids=["short", "long"])
+def test_what_is_no_answer_in_http_is_a_failure(
+    running: Gateway, said: dict[str, object], more: int
+) -> None:
+    """Also where it goes the long way, as large requests do."""
+    assert running.post("/model-endpoints/one", {**said, "more": "x" * more}).status == 500
+
+
 def _answer_of(stream: socket.socket) -> bytes:
     """Read a short answer: all of its head and body."""
     text = b""

@@ -81,18 +81,26 @@ class ShortCycle:
         transport = connection.transport
         if self.disconnected or transport.is_closing():
             return
-        head = [STATUS_LINE[answer.status]]
-        for name, text in connection.server_state.default_headers:
-            head += name, b": ", text, b"\r\n"
-        if answer.status == 200 and answer.content_type == _JSON and not answer.headers:
-            head.append(_JSON_HEAD % len(answer.body))
-        else:
-            head += _checked(headers_of(answer))
-        head += b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n", answer.body
-        transport.write(b"".join(head))
+        try:
+            message = self._message(answer)
+        except (KeyError, UnicodeEncodeError):
+            _log.exception("A model answered what is no answer in HTTP.")
+            message = self._message(_FAILED)
+        transport.write(message)
         if not self.keep_alive:
             transport.close()
         connection.on_response_complete()
+
+    def _message(self, answer: Answer) -> bytes:
+        parts = [STATUS_LINE[answer.status]]
+        for name, text in self.connection.server_state.default_headers:
+            parts += name, b": ", text, b"\r\n"
+        if answer.status == 200 and answer.content_type == _JSON and not answer.headers:
+            parts.append(_JSON_HEAD % len(answer.body))
+        else:
+            parts += _checked(headers_of(answer))
+        parts += b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n", answer.body
+        return b"".join(parts)
 
 
 def _checked(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
