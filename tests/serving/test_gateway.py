@@ -328,10 +328,12 @@ def test_who_leaves_before_all_was_said_is_counted(running: Gateway) -> None:
 
 
 def test_a_model_cannot_write_headers_of_another_answer(running: Gateway) -> None:
-    evil = {"x-good": "1", "x-evil": "1\r\nset-cookie: a=b", "x\nevil": "1"}
-    told = running.post("/model-endpoints/one", {"answer_headers": evil})
+    for evil in ({"x": "1\r\nset-cookie: a=b"}, {"x: 1\r\nset-cookie": "a=b"}):
+        told = running.post("/model-endpoints/one", {"answer_headers": evil})
+        assert (told.status, told.json["status"]["status"]) == (500, "FAILURE")
+        assert "set-cookie" not in told.headers
+    told = running.post("/model-endpoints/one", {"answer_headers": {"x-good": "1"}})
     assert (told.status, told.headers["x-good"]) == (200, "1")
-    assert not {"x-evil", "set-cookie", "evil", "x"} & told.headers.keys()
 
 
 @pytest.mark.parametrize("said", [{"status": 999}, {"answer_headers": {"x": "\u20ac"}}])

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -19,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from iris_ct.serving.frames import Answer
-from iris_ct.serving.gateway import Gateway, headers_of
+from iris_ct.serving.gateway import JSON, Gateway, headers_of
 from iris_ct.serving.table import Endpoint
 
 _log = logging.getLogger(__name__)
@@ -27,9 +26,7 @@ _log = logging.getLogger(__name__)
 # Bytes of a body that goes the short way; larger ones count towards the limit of all bodies.
 _SHORT_BODY = 64 << 10
 _MOST_DIGITS = 7
-_JSON = "application/json"
 _JSON_HEAD = b"content-type: application/json\r\ncontent-length: %d\r\n"
-_LINE_END = re.compile(rb"[\r\n\0]")
 # Bytes of one request's line and headers.
 _MAX_HEAD = 64 << 10
 # Bytes for which a request gets one more second to arrive.
@@ -81,12 +78,7 @@ class ShortCycle:
         transport = connection.transport
         if self.disconnected or transport.is_closing():
             return
-        try:
-            message = self._message(answer)
-        except (KeyError, UnicodeEncodeError):
-            _log.exception("A model answered what is no answer in HTTP.")
-            message = self._message(_FAILED)
-        transport.write(message)
+        transport.write(self._message(answer))
         if not self.keep_alive:
             transport.close()
         connection.on_response_complete()
@@ -95,21 +87,13 @@ class ShortCycle:
         parts = [STATUS_LINE[answer.status]]
         for name, text in self.connection.server_state.default_headers:
             parts += name, b": ", text, b"\r\n"
-        if answer.status == 200 and answer.content_type == _JSON and not answer.headers:
+        if answer.status == 200 and answer.content_type == JSON and not answer.headers:
             parts.append(_JSON_HEAD % len(answer.body))
         else:
-            parts += _checked(headers_of(answer))
+            for name, text in headers_of(answer):
+                parts += name, b": ", text, b"\r\n"
         parts += b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n", answer.body
         return b"".join(parts)
-
-
-def _checked(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
-    for name, text in headers:
-        if _LINE_END.search(text) or _LINE_END.search(name):
-            # A model may say anything; another one's headers it may not.
-            _log.error("A header of an answer holds the end of a line; it was left out.")
-        else:
-            yield b"%s: %s\r\n" % (name, text)
 
 
 class _Unheard:

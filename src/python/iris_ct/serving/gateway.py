@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import parse_qs
@@ -28,7 +29,8 @@ from iris_ct.serving.table import Branch, Endpoint, Service, Table
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
 
-_JSON = b"application/json"
+JSON = "application/json"
+_LINE_END = re.compile(rb"[\r\n\0]")
 _HEADER_LENGTH = b"inference-header-content-length"
 _KEY = b"x-ct-key"
 _PUID = b"seldon-puid"
@@ -249,6 +251,9 @@ class Gateway:
         def pass_on(answer: Answer | Failure) -> None:
             if isinstance(answer, Failure):
                 answer = refuse(endpoint.protocol, answer.status, answer.text)
+            elif not is_http(answer):
+                text = f"What {branch.image} answered is no answer in HTTP."
+                answer = refuse(endpoint.protocol, 500, text)
             counts = branch.counts
             counts.add(answer.status, self._clock() - began, answer.n_rows)
             if answer.metrics:
@@ -389,6 +394,17 @@ def headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:
     if answer.status in _RETRY and "retry-after" not in answer.headers:
         headers.append((b"retry-after", _RETRY[answer.status]))
     return headers
+
+
+def is_http(answer: Answer) -> bool:
+    """Say whether what a model answered can be sent: it may not write what follows its headers."""
+    if answer.status == 200 and answer.content_type == JSON and not answer.headers:
+        return True
+    try:
+        said = b"".join(name + text for name, text in headers_of(answer))
+    except UnicodeEncodeError:
+        return False
+    return 200 <= answer.status < 600 and not _LINE_END.search(said)
 
 
 def is_yes(said: Sequence[str] | None) -> bool:
