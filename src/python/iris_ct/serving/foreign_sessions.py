@@ -85,7 +85,7 @@ class Sessions:
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.max_bytes = max_bytes
-        self._folder, self._refuse, self._now_s = folder, refuse, now_s
+        self.folder, self._refuse, self._now_s = folder, refuse, now_s
         self._max_sessions, self._idle_s = max_sessions, idle_s
         self._database: sqlite3.Connection | None = None
         self._locks = -1
@@ -127,8 +127,8 @@ class Sessions:
             meta[STATE] = None if state is None else json.loads(state)
         return {**asked, META: meta}
 
-    def take_state(self, said: Any, asked: Any) -> str | None:
-        """Take the state out of the ``jsonData`` of an answer, and say there whose it was.
+    def take_state(self, said: Any) -> str | None:
+        """Take state and id out of the ``jsonData`` of an answer, so that it can be kept.
 
         Returns
         -------
@@ -145,14 +145,18 @@ class Sessions:
         given = said.pop(META, None)
         meta = dict(given) if isinstance(given, dict) else {}
         has_state, state = STATE in meta, meta.pop(STATE, None)
-        asked_meta = asked.get(META) if isinstance(asked, dict) else None
-        if asked_meta and SESSION_ID in asked_meta:
-            meta[SESSION_ID] = asked_meta[SESSION_ID]
+        meta.pop(SESSION_ID, None)
         if meta:
             said[META] = meta
         if state is None:
             return FORGET if has_state else None
         return self._text(state)
+
+    def put_name(self, said: Any, asked: Any) -> None:
+        """Say in the ``jsonData`` of an answer whose it is, as the request said it."""
+        meta = asked.get(META) if isinstance(asked, dict) else None
+        if isinstance(said, dict) and meta and SESSION_ID in meta:
+            said[META] = {**said.get(META, {}), SESSION_ID: meta[SESSION_ID]}
 
     def _text(self, state: Any) -> str:
         """Write a state down; no value of it is in what is raised."""
@@ -200,7 +204,7 @@ class Sessions:
             yield
         except (sqlite3.Error, OSError) as error:
             text = (
-                f"The states of sessions in {self._folder} cannot be used: {error}. If the file "
+                f"The states of sessions in {self.folder} cannot be used: {error}. If the file "
                 "is damaged, move the folder away: sessions then begin anew."
             )
             if not opens:
@@ -267,17 +271,17 @@ class Sessions:
 
     def _open(self) -> sqlite3.Connection:
         """Open the files, again if the folder is no longer the one that was opened."""
-        if self._database is not None and self._opened == _identity(self._folder):
+        if self._database is not None and self._opened == _identity(self.folder):
             return self._database
         self.close()
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder.chmod(0o700)
-        self._opened = _identity(self._folder)
-        self._locks = _own_file(self._folder / "locks")
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)
+        self._opened = _identity(self.folder)
+        self._locks = _own_file(self.folder / "locks")
         # Two that make the tables at once would be in each other's way.
         fcntl.lockf(self._locks, fcntl.LOCK_EX, 1, _OPENING)
         try:
-            self._database = _connect(self._folder / "states.db")
+            self._database = _connect(self.folder / "states.db")
         finally:
             fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, _OPENING)
         return self._database

@@ -550,7 +550,8 @@ class Answers:
         if name is None or call.shadow:
             state = None if name is None else sessions.peek(name)
             body, n_rows, metrics = self._predict(call, _with_state(asked, sessions, name, state))
-            sessions.take_state(body.get("jsonData"), asked.features)
+            sessions.take_state(body.get("jsonData"))
+            sessions.put_name(body.get("jsonData"), asked.features)
             return _done(body, n_rows, metrics)
         with sessions.held(name) as held:
             if self.is_late(since_s):
@@ -559,24 +560,28 @@ class Answers:
                 raise BusyError(name)
             earlier = held.answered(_digest_of(call)) if call.again else None
             if earlier is not None:
-                return _answered_before(earlier)
-            asked = _with_state(asked, sessions, name, held.state())
-            return self._answer_held(call, asked, since_s, sessions, held)
+                body, n_rows, metrics = _answered_before(earlier)
+            else:
+                asked = _with_state(asked, sessions, name, held.state())
+                body, n_rows, metrics = self._predict_held(call, asked, since_s, sessions, held)
+        sessions.put_name(body.get("jsonData"), asked.features)
+        return _done(body, n_rows, metrics)
 
-    def _answer_held(
+    def _predict_held(
         self, call: Call, asked: Asked, since_s: float, sessions: Sessions, held: Held
-    ) -> list[Any]:
-        """Answer, and keep the state that follows unless nobody waits for the answer any more."""
+    ) -> tuple[dict[str, Any], int, list[dict[str, Any]]]:
+        """Predict, and keep the state that follows unless nobody waits for the answer any more."""
         body, n_rows, metrics = self._predict(call, asked)
-        state = sessions.take_state(body.get("jsonData"), asked.features)
-        done = _done(body, n_rows, metrics)
+        state = sessions.take_state(body.get("jsonData"))
+        # What is no JSON is found before the state is kept.
+        kept = _text_of([body, n_rows, metrics])
         if self.is_late(since_s):
             raise AskedError("The model answered too late, and the session's state stays.", 504)
         if state is None:
             held.touch()
         else:
-            held.keep(state, _digest_of(call), json.dumps([done[1].decode(), n_rows, metrics]))
-        return done
+            held.keep(state, _digest_of(call), kept)
+        return body, n_rows, metrics
 
     def _payload(self, asked: Asked, said: Any) -> dict[str, Any]:
         """Give predictions in the request's encoding, or in the one that they need."""
@@ -639,7 +644,7 @@ def _digest_of(call: Call) -> bytes:
     return hashlib.sha256(call.puid.encode("utf-8", "replace") + b"\0" + call.body).digest()
 
 
-def _answered_before(earlier: str) -> list[Any]:
+def _answered_before(earlier: str) -> tuple[dict[str, Any], int, list[dict[str, Any]]]:
     """Give the answer of a worker that ended after it had kept the state."""
     if not earlier:
         raise AskedError(
@@ -647,8 +652,8 @@ def _answered_before(earlier: str) -> list[Any]:
             "large to be kept beside it.",
             500,
         )
-    text, n_rows, metrics = json.loads(earlier)
-    return [200, text.encode(), "application/json", n_rows, {}, metrics]
+    body, n_rows, metrics = json.loads(earlier)
+    return body, n_rows, metrics
 
 
 def _open_inference(call: Call, asked: Asked, said: Any) -> dict[str, Any]:
@@ -675,8 +680,11 @@ def _open_inference(call: Call, asked: Asked, said: Any) -> dict[str, Any]:
 def _done(
     body: Mapping[str, Any], n_rows: int, metrics: list[dict[str, Any]] | None = None
 ) -> list[Any]:
-    text = json.dumps(body, allow_nan=False, default=str).encode()
-    return [200, text, "application/json", n_rows, {}, metrics or []]
+    return [200, _text_of(body).encode(), "application/json", n_rows, {}, metrics or []]
+
+
+def _text_of(said: Any) -> str:
+    return json.dumps(said, allow_nan=False, default=str)
 
 
 def _refusal(call: Call, status: int, text: str) -> list[Any]:
