@@ -23,7 +23,7 @@ import psycopg
 from psycopg import errors
 from tests.sql.scanner import findings
 
-_CODES: list[tuple[type[psycopg.Error], int]] = [
+CODES: list[tuple[type[psycopg.Error], int]] = [
     (errors.UniqueViolation, -119),
     (errors.ForeignKeyViolation, -121),
     (errors.NotNullViolation, -108),
@@ -36,7 +36,7 @@ _CODES: list[tuple[type[psycopg.Error], int]] = [
     (errors.DuplicateTable, -201),
     (errors.SyntaxError, -1),
 ]
-_ISOLATION = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+ISOLATION = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
 
 class NotAFactError(BaseException):
@@ -146,20 +146,20 @@ class IrisProcess:
 
     def _run(self, statement: str, parameters: tuple[Any, ...]) -> Iterator[list[Any]]:
         self._mine()
-        if statement == _ISOLATION:
+        if statement == ISOLATION:
             self._isolated = True
             return iter(())
         know(findings(statement) == [], f"{findings(statement)} in {statement}")
         self.statements.append(statement)
         is_ddl = statement.split(None, 1)[0].upper() in ("CREATE", "DROP", "ALTER")
         know(not (is_ddl and self._level), "a table is made in a transaction")
-        values = [_sent(value) for value in parameters]
+        values = [sent(value) for value in parameters]
         if "INFORMATION_SCHEMA" in statement:
             values = [value.lower() if isinstance(value, str) else value for value in values]
         try:
             return self._rows(translated(statement) if is_ddl else limited(statement), values)
         except psycopg.Error as error:
-            code = next((code for kind, code in _CODES if isinstance(error, kind)), -400)
+            code = next((code for kind, code in CODES if isinstance(error, kind)), -400)
             if code == -119 and statement.startswith("UPDATE"):
                 code = -120
             raise SQLError(code, f"{error} with {values}") from None
@@ -251,7 +251,7 @@ class _System:
             return name
 
 
-def _sent(value: Any) -> Any:
+def sent(value: Any) -> Any:
     """Let a value cross the border from Python to ObjectScript to SQL."""
     know(value is None or type(value) in (str, int, float), f"a {type(value)} crosses the border")
     if value is None or value == "":

@@ -25,7 +25,11 @@ def findings(text: str, example: str) -> list[str]:
         for rule in (_image, _lasting, _limits, _health, _ports, _environment, _volumes):
             found += [f"{name}: {sentence}" for sentence in rule(service)]
         found += [f"{name}: {s}" for s in _dependencies(service, document["services"])]
-    found += [f"iris waits for {other}" for other in _waits_for("iris", document["services"])]
+    for name in ("iris", "serving"):
+        waited = _waits_for(name, document["services"])
+        found += [f"{name} waits for {other}" for other in waited]
+    if any(str(line).startswith("./dur:") for line in document["services"]["serving"]["volumes"]):
+        found.append("serving: sees all of ./dur")
     return found
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.deploy.compose_checks import findings
-from tests.deploy.files import BIN, COMPOSE, DEPLOY, EXAMPLE, run
+from tests.deploy.files import BIN, COMPOSE, DEPLOY, EXAMPLE, ROOT, run
 
+from iris_ct.doctor.compose import IRIS_UID, SECRETS
 from iris_ct.doctor.compose_file import filled
 
 TEXT = COMPOSE.read_text(encoding="utf-8")
@@ -56,6 +58,21 @@ BROKEN = {
         "    command:\n      - --check-caps",
         "      mlflow: {condition: service_healthy}\n    command:\n      - --check-caps",
         "iris waits for mlflow",
+    ),
+    "the gateway for everybody": (
+        "${PUBLISH_ADDRESS:-127.0.0.1}:${SERVING_PORT:-8080}",
+        "${SERVING_PORT:-8080}",
+        "serving: port 8080:8080 is open beyond this machine",
+    ),
+    "a gateway that waits for IRIS": (
+        "    entrypoint: [ct]\n",
+        "      iris: {condition: service_healthy}\n    entrypoint: [ct]\n",
+        "serving waits for iris",
+    ),
+    "a gateway that sees the databases": (
+        "- ./dur/serving:/dur/serving",
+        "- ./dur:/dur",
+        "serving: sees all of ./dur",
     ),
     "no limit": ("    mem_limit: ${IRIS_MEMORY:-6g}\n", "", "iris: no mem_limit"),
     "no health check": (
@@ -132,17 +149,45 @@ def test_what_is_broken_on_purpose_is_found(name: str) -> None:
     assert said in found
 
 
-def test_all_four_and_their_two_jobs_are_there() -> None:
-    assert set(SERVICES) == {"iris", "mlflow", "postgres", "storage", "prepare", "bucket"}
+def test_all_five_and_their_two_jobs_are_there() -> None:
+    servers = {"iris", "serving", "mlflow", "postgres", "storage"}
+    assert set(SERVICES) == servers | {"prepare", "bucket"}
     assert SERVICES["iris"]["container_name"] == "iris-experimentation"
 
 
 def test_the_settings_that_a_copied_env_may_hold_cannot_move_the_instance() -> None:
     """``env_file`` brings .env into the container; what must not change is said again."""
-    settled = SERVICES["iris"]["environment"]
-    assert SERVICES["iris"]["env_file"] == [{"path": ".env", "required": False}]
-    for name in ("CT_HOME", "CT_MODELS", "CT_STORE_URL", "CT_PYTHON", "MLFLOW_TRACKING_URI"):
-        assert settled[name]
+    places = ("CT_HOME", "CT_MODELS", "CT_STORE_URL")
+    wanted = {
+        "iris": (*places, "CT_PYTHON", "MLFLOW_TRACKING_URI"),
+        "serving": (*places, "CT_STORE_PASSWORD_FILE", "CT_SERVE_HOST", "CT_SERVE_PORT"),
+    }
+    for service, names in wanted.items():
+        assert SERVICES[service]["env_file"] == [{"path": ".env", "required": False}]
+        assert all(SERVICES[service]["environment"][name] for name in names)
+
+
+def test_the_gateway_reads_the_store_that_iris_keeps() -> None:
+    """As the account that CT.Setup makes with the password of a file that both have."""
+    inside = SERVICES["iris"]["environment"]
+    outside = SERVICES["serving"]["environment"]
+    namespace = inside["CT_STORE_URL"].removeprefix("iris+emb:///")
+    assert namespace == inside["IRIS_NAMESPACE"]
+    setup = (ROOT / "src/cls/CT/Setup.cls").read_text()
+    said = dict(re.findall(r'^Parameter (GATEWAY\w*) = "(.+)";$', setup, re.MULTILINE))
+    assert outside["CT_STORE_URL"] == f"iris://{said['GATEWAY']}@iris:1972/{namespace}"
+    assert outside["CT_STORE_PASSWORD_FILE"] == said["GATEWAYPASSWORD"]
+    assert {outside[name] for name in ("CT_HOME", "CT_MODELS")} == {"/dur", "/dur/models"}
+    for service in ("iris", "serving"):
+        assert f"./dur/secrets/{service}:/run/secrets:ro" in SERVICES[service]["volumes"]
+        assert Path(said["GATEWAYPASSWORD"]).name in SECRETS[service][1]
+
+
+def test_the_gateway_has_its_share_of_the_home_and_neither_databases_nor_secrets_of_iris() -> None:
+    places = {str(line).partition(":")[0] for line in SERVICES["serving"]["volumes"]}
+    shared = {"serving", "store", "inbox", "tmp", "artifacts", "models", "secrets/serving"}
+    assert places == {f"./dur/{place}" for place in shared}
+    assert SERVICES["serving"]["user"] == f"{IRIS_UID}:{IRIS_UID}", "they write the same files"
 
 
 def test_a_processor_is_enough_for_every_limit_but_that_of_iris() -> None:

@@ -14,6 +14,10 @@ from iris_ct.doctor.compose_file import filled, variables
 PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
 DEFAULTS = variables(COMPOSE.read_text(encoding="utf-8"))
 SERVICES = yaml.safe_load(filled(COMPOSE.read_text(encoding="utf-8"), {}))["services"]
+# Names of what is built, not of what is fetched.
+BUILT = {"CT_IMAGE", "SERVING_IMAGE"}
+# Made where there is a network, with what the other machine could not fetch; and what they stand for.
+FETCHED = {"iris-ct-system:2026.1": "IRIS_IMAGE", "iris-ct-runtime:3.12": "PYTHON_IMAGE"}
 # Variables of others: compose itself, the product, the Web Gateway's image, the environment.
 FOREIGN = {
     "COMPOSE_FILE", "CT_HOME", "PYTHONPATH", "IRISAPP", "IMAGE", "MLFLOW_BACKEND_STORE_URI",
@@ -38,7 +42,7 @@ def test_every_variable_it_names_exists() -> None:
 def test_its_table_of_images_has_the_defaults() -> None:
     rows = re.findall(r"^\| `(\w+_IMAGE)` \| (?:`([^`]+)`|([^|]+)) \|", PAGE, re.MULTILINE)
     said = {name: image for name, image, _ in rows}
-    assert said.keys() == {name for name in DEFAULTS if name.endswith("_IMAGE")} - {"CT_IMAGE"}
+    assert said.keys() == {name for name in DEFAULTS if name.endswith("_IMAGE")} - BUILT
     for name, image in said.items():
         if image:
             assert DEFAULTS[name].default == image
@@ -63,13 +67,18 @@ def test_commands_name_services_that_exist() -> None:
 
 def test_images_to_take_along_are_those_that_run() -> None:
     (line,) = [line for line in commands("docker save") if "images.tar" in line]
-    carried = set(line.split("images.tar")[1].split()) - {"iris-ct-system:2026.1"}
+    carried = set(line.split("images.tar")[1].split()) - set(FETCHED)
     wanted = {
         str(DEFAULTS[name].default).partition("@")[0]
         for name in DEFAULTS
-        if name.endswith("_IMAGE") and name not in {"IRIS_IMAGE", "CT_IMAGE"}
+        if name.endswith("_IMAGE") and name not in BUILT | set(FETCHED.values())
     }
     assert carried == wanted
+    for image, variable in FETCHED.items():
+        assert f"{variable}={image}" in PAGE
+        stage = image.partition(":")[0].removeprefix("iris-ct-")
+        assert f"docker build --target {stage} --tag {image} ." in commands("docker build")
+        assert f" AS {stage}\n" in (ROOT / "Dockerfile").read_text()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +109,7 @@ def test_a_backup_has_everything_that_a_restore_needs(name: str) -> None:
     page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     _, _, rest = page.partition("**Backup.**" if name == "iris.md" else "## Backup")
     backup, _, _ = rest.partition("**Upgrade.**" if name == "iris.md" else "## Upgrade")
-    owned = {place for place, uid in OWNED.items() if uid == SECRETS["iris"][0]} - {"log"}
+    owned = {place for place, uid in OWNED.items() if uid == SECRETS["iris"][0]} - {"log", "tmp"}
     wanted = {f"dur/{place}" for place in owned} | {
         "dur/secrets",
         "dur/iconfig/ct.initialised",

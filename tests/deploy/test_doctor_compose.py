@@ -233,10 +233,10 @@ def test_a_port_that_is_none_is_a_finding(project: Path, value: str) -> None:
 
 
 def test_memory_is_what_the_engine_has(project: Path) -> None:
-    """The limits sum to 6 + 2 + 0.5 + 1 + 0.5 GiB."""
+    """The limits sum to 6 + 1 + 2 + 0.5 + 1 + 0.5 GiB."""
     some = look(project, HealthyMachine(answers={"docker info MemTotal": str(8 * GIB)}))
     assert some["memory"]["state"] == "warning"
-    assert some["memory"]["text"] == "limits of 10.0 GiB, 8.0 GiB there"
+    assert some["memory"]["text"] == "limits of 11.0 GiB, 8.0 GiB there"
     little = look(project, HealthyMachine(answers={"docker info MemTotal": str(4 * GIB)}))
     assert little["memory"]["state"] == "failed"
     assert "IRIS_MEMORY" in little["memory"]["advice"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -113,10 +114,39 @@ def test_hadolint_sees_a_careless_dockerfile(tmp_path: Path) -> None:
     assert run(BIN / "hadolint", path).returncode != 0
 
 
+def test_the_gateways_image_is_its_own_and_says_what_the_compose_file_says() -> None:
+    """No IRIS in it; where things are, and how it is asked, stand in both."""
+    stage = re.search(r"^FROM runtime AS serving\n(.*?)^# ----", IMAGE, re.MULTILINE | re.DOTALL)
+    assert stage is not None
+    service = yaml.safe_load(filled(COMPOSE.read_text(), {}))["services"]["serving"]
+    assert service["build"]["target"] == "serving"
+    assert service["build"]["args"].keys() == {"PYTHON_IMAGE", "PIP_INDEX_URL"}
+    assert "iris" not in stage[1].lower()
+    assert f"USER {service['user'].partition(':')[0]}\n" in stage[1]
+    assert f"ENTRYPOINT {json.dumps(service['entrypoint'])}" in stage[1]
+    assert f"CMD {json.dumps(service['command'])}\n" in stage[1]
+    test = service["healthcheck"]["test"]
+    assert f"CMD {json.dumps(test[1:])}" in stage[1]
+    block = re.search(r"^ENV PATH(?:.*\\\n)*.*$", stage[1], re.MULTILINE)
+    assert block is not None
+    in_image = dict(re.findall(r"(\w+)=(\S+)", block[0]))
+    assert in_image.pop("PATH").startswith("/venv/bin:")
+    assert in_image.items() <= service["environment"].items()
+
+
+def test_the_gateways_image_comes_from_the_python_that_built_its_packages() -> None:
+    stages = re.findall(r"^FROM (\S+)(?: AS (\w+))?$", IMAGE, re.MULTILINE)
+    assert [name for image, name in stages if image == "${PYTHON_IMAGE}"] == [
+        "packages",
+        "runtime",
+    ]
+    assert stages[-1] == ("system", ""), "what a build without a target gives is IRIS"
+
+
 def test_image_and_compose_file_agree() -> None:
     """Compose says again what .env could otherwise change."""
     service = yaml.safe_load(filled(COMPOSE.read_text(), {}))["services"]["iris"]
-    block = re.search(r"^ENV PATH(?:.*\\\n)*.*$", IMAGE, re.MULTILINE)
+    block = re.search(r"^ENV PATH=/opt(?:.*\\\n)*.*$", IMAGE, re.MULTILINE)
     assert block is not None
     in_image = dict(re.findall(r"(\w+)=(\S+)", block[0]))
     again = {k: v for k, v in service["environment"].items() if k != "MLFLOW_TRACKING_URI"}
@@ -124,9 +154,8 @@ def test_image_and_compose_file_agree() -> None:
     defaults = variables(COMPOSE.read_text())
     for name, image in re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", IMAGE, re.MULTILINE):
         assert defaults[name].default == image
-    command = re.search(r"^CMD (.+)$", IMAGE, re.MULTILINE)
-    assert command is not None
-    assert yaml.safe_load(command[1]) == service["command"]
+    *_, command = re.findall(r"^CMD (.+)$", IMAGE, re.MULTILINE)
+    assert yaml.safe_load(command) == service["command"]
     assert f"--start-period={service['healthcheck']['start_period']} " in IMAGE
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import yaml
 from tests.deploy.files import DEPLOY, ROOT, program, run
 
 from iris_ct.doctor.compose import OWNED, SECRETS
+from iris_ct.serving.access.tokens import create_token, read_tokens, tokens_path
 
 PREPARE = DEPLOY / "prepare.sh"
 
@@ -53,7 +55,7 @@ def test_each_service_has_its_secrets_and_each_secret_is_another_one(dur: Path) 
     made = contents(dur)
     expected = {f"secrets/{s}/{name}" for s, (_, names) in SECRETS.items() for name in names}
     assert set(made) == expected
-    assert len(set(made.values())) == 4
+    assert len(set(made.values())) == 5
     assert all(re.fullmatch(r"[0-9a-f]{20,40}\n", text) for text in made.values())
     # What two services share is the same for both.
     for name, other in (
@@ -62,6 +64,8 @@ def test_each_service_has_its_secrets_and_each_secret_is_another_one(dur: Path) 
         ("s3_secret_key", "storage"),
     ):
         assert made[f"secrets/mlflow/{name}"] == made[f"secrets/{other}/{name}"]
+    gateway = {made[f"secrets/{service}/gateway_password"] for service in ("iris", "serving")}
+    assert len(gateway) == 1
 
 
 def test_no_secret_is_printed(dur: Path) -> None:
@@ -117,7 +121,7 @@ def test_everything_belongs_to_the_user_whom_the_doctor_expects(dur: Path) -> No
 
 def test_those_users_are_the_ones_that_the_containers_run_as() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
-    for service in ("postgres", "storage", "mlflow"):
+    for service in ("postgres", "storage", "mlflow", "serving"):
         uid = SECRETS[service][0]
         assert f'user: "{uid}:{uid}"' in compose
     assert f"USER {SECRETS['iris'][0]}" in (ROOT / "Dockerfile").read_text()
@@ -137,7 +141,7 @@ def test_other_accounts_of_the_machine_see_no_rows(dur: Path) -> None:
     """Model files and logs hold none; what an older release left open is closed."""
     (dur / "store").mkdir(mode=0o755)
     prepare(dur)
-    for place in ("store", "archive", "quarantine", "artifacts", "iconfig", "inbox"):
+    for place in ("store", "archive", "quarantine", "artifacts", "serving", "iconfig", "inbox"):
         assert (dur / place).stat().st_mode & 0o007 == 0, place
     assert (dur / "log").stat().st_mode & 0o777 == 0o755
 
@@ -152,6 +156,24 @@ def test_files_of_a_restore_are_given_to_whom_they_belong(dur: Path, place: str)
     prepare(dur)
     lines = (dur.parent / "given").read_text().splitlines()
     assert f"-hR {OWNED[place]}:{OWNED[place]} {dur / place}" in lines
+
+
+def test_the_gateway_is_guarded_before_anybody_has_a_token(dur: Path) -> None:
+    """With this file it may listen in its container, and lets nobody in."""
+    prepare(dur)
+    path = tokens_path(dur)
+    assert read_tokens(path) == ()
+    assert path.stat().st_mode & 0o077 == 0
+    assert given(dur)["serving/tokens.json"] == "51773:51773"
+
+
+def test_tokens_that_are_there_are_left_alone(dur: Path) -> None:
+    (dur / "serving").mkdir()
+    create_token(dur, "shop", role="reader", domains=("*",), now=datetime.now(UTC))
+    prepare(dur)
+    kept = read_tokens(tokens_path(dur))
+    assert kept is not None
+    assert [token.name for token in kept] == ["shop"]
 
 
 def test_the_directory_of_iris_stays_empty(dur: Path) -> None:

@@ -65,6 +65,7 @@ class Stack:
     def __init__(self, project: Path) -> None:
         self.project = project
         self.sql_port, self.web_port, self.mlflow_port = (free_port() for _ in range(3))
+        self.serving_port = free_port()
         self._password = secrets.token_hex(16)
         self._n_files = 0
 
@@ -204,7 +205,9 @@ def copy_project(models: dict[str, str]) -> Stack:
         f"IRIS_PORT={stack.sql_port}\n"
         f"IRIS_WEB_PORT={stack.web_port}\n"
         f"MLFLOW_PORT={stack.mlflow_port}\n"
+        f"SERVING_PORT={stack.serving_port}\n"
         "CT_IMAGE=iris-ct:test\n"
+        "SERVING_IMAGE=iris-ct-serving:test\n"
     )
     (project / ".env").write_text((ROOT / ".env.example").read_text() + ports)
     (project / "test-names.yml").write_text(_OVERRIDE)

@@ -12,6 +12,7 @@ from iris_ct.procedures.catalogue import CLASS, PROCEDURES
 pytestmark = pytest.mark.iris
 
 DEMO = "SYS"
+ROLES = ("CT_Reader", "CT_Operator", "CT_Serving")
 CLASSES = [
     ".".join(path.relative_to(ROOT / "src" / "cls").with_suffix("").parts)
     for path in sorted((ROOT / "src" / "cls").rglob("*.cls"))
@@ -54,8 +55,8 @@ def test_the_start_script_may_run_again_and_doubles_nothing(stack: Stack) -> Non
 
 
 def test_the_roles_are_there(stack: Stack) -> None:
-    asked = [f'##class(Security.Roles).Exists("{role}")' for role in ("CT_Reader", "CT_Operator")]
-    assert stack.evaluate('_","_'.join(asked), namespace="%SYS") == "1,1"
+    asked = [f'##class(Security.Roles).Exists("{role}")' for role in ROLES]
+    assert stack.evaluate('_","_'.join(asked), namespace="%SYS") == "1,1,1"
 
 
 def test_no_account_keeps_its_demo_password(stack: Stack) -> None:

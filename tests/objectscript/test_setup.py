@@ -71,3 +71,22 @@ def test_the_filter_lets_the_event_name_of_the_shop_through() -> None:
     assert 'quit ..#EVENTFILTER_",+"_event' in text
     assert 'Parameter EVENTFILTER = "-*,+CT.*";' in SETUP.source
     assert "-*,+CT" not in body("Logging")
+
+
+def test_the_gateways_account_is_made_once_and_has_the_password_of_its_file() -> None:
+    """Nowhere but in the container; what an administrator takes from it or gives it stays."""
+    text = body("Gateway")
+    assert re.search(r"if container \{\s+set password = \.\.Secret\(\.\.#GATEWAYPASSWORD\)", text)
+    assert text.index('if password \'= ""') < text.index("Security.Users).Create(")
+    made = re.search(r"if '##class\(Security\.Users\)\.Exists\(name\) \{(.*?)\}", text, re.DOTALL)
+    assert made
+    assert "Security.Users).Create(name, roles, password" in made[1]
+    changed = set(re.findall(r'properties\("(\w+)"\) =', text))
+    assert changed == {"Password", "ChangePassword", "PasswordNeverExpires"}
+    assert "%All" not in text
+
+
+def test_the_gateways_account_and_its_role_have_different_names() -> None:
+    """IRIS knows no user and role of one name, whatever their case."""
+    said = dict(re.findall(r'^Parameter (\w+) = "(.+)";$', SETUP.source, re.MULTILINE))
+    assert said["GATEWAY"].lower() != said["SERVING"].lower()

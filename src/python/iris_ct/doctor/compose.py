@@ -28,7 +28,8 @@ SECRETS = {
 }
 OWNED = {
     **dict.fromkeys(
-        ("iconfig", "archive", "quarantine", "store", "artifacts", "serving", "tmp", "log"), IRIS_UID
+        ("iconfig", "archive", "quarantine", "store", "artifacts", "serving", "tmp", "log"),
+        IRIS_UID,
     ),
     "sandbox/mlflow/postgres": POSTGRES_UID,
     "sandbox/mlflow/s3": STORAGE_UID,

@@ -359,6 +359,12 @@ def test_an_iris_that_is_away_is_worth_another_try() -> None:
     assert HELD not in "".join(traceback.format_exception(caught.value))
 
 
+def test_a_process_opens_at_most_half_of_the_connections_of_community_edition() -> None:
+    pool = Database("iris://ct@db/IRISAPP", password=HELD).engine.pool
+    assert isinstance(pool, sa.QueuePool)
+    assert pool.size() + pool._max_overflow == 4
+
+
 def test_a_value_that_does_not_fit_says_so_itself() -> None:
     opened = database(Iris())
     table = sa.table("ct_thing", sa.column("content", sa.Text))
