@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from iris_ct.core.errors import CTError
@@ -13,8 +15,11 @@ from iris_ct.serving.options import GatewayOptions
 from iris_ct.serving.pool import Backend, Done, Failure, Limits, Pool
 from iris_ct.serving.routes import BranchRoute
 
+_log = logging.getLogger(__name__)
+
 _NATIVE = "iris_ct.serving.worker"
 _FOREIGN = "foreign_worker.py"
+AnswerAll = Callable[[Sequence[Call]], list[Answer]]
 SESSIONS = "sessions"
 
 
@@ -75,46 +80,68 @@ def _sessions(
     return [str(part) for pair in said.items() for part in pair]
 
 
-def _open_app(options: GatewayOptions, branch: BranchRoute) -> Callable[[Call], Answer]:
+def _open_app(options: GatewayOptions, branch: BranchRoute) -> AnswerAll:
     from iris_ct.adapters.bundles import load_bundle
     from iris_ct.adapters.journal import JournalWriter
     from iris_ct.serving.app import WorkerApp
 
     scorer = load_bundle(options.home / branch.bundle, threads=options.threads)
-    return WorkerApp(scorer, JournalWriter(journal_folder(options))).answer
+    return WorkerApp(scorer, JournalWriter(journal_folder(options))).answer_all
 
 
 class InProcess:
-    """Answers in the gateway's own process: one at a time, and while it does nothing else runs.
+    """Answers in the gateway's own process, and while it does nothing else runs.
 
+    What arrives in one turn of the loop is answered together at its end, with one journal write.
     A time limit cannot be kept here, and a model that ends the process ends the gateway.
     """
 
-    n_waiting = 0
-    n_queued = 0
     n_restarts = 0
 
-    def __init__(self, make: Callable[[], Callable[[Call], Answer]], limits: Limits) -> None:
+    def __init__(self, make: Callable[[], AnswerAll], limits: Limits) -> None:
         self.limits = limits
         self.pids: list[int] = []
         self.error: str | None = None
-        self._answer: Callable[[Call], Answer] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._asked: list[tuple[Call, Done]] = []
+        self._answer_all: AnswerAll | None = None
         try:
-            self._answer = make()
+            self._answer_all = make()
         except (CTError, OSError) as error:
             self.error = str(error)
 
     @property
     def n_ready(self) -> int:
         """One, if the model could be loaded."""
-        return int(self._answer is not None)
+        return int(self._answer_all is not None)
+
+    @property
+    def n_waiting(self) -> int:
+        """Calls of this turn."""
+        return len(self._asked)
+
+    @property
+    def n_queued(self) -> int:
+        """Calls of this turn."""
+        return len(self._asked)
 
     def ask(self, call: Call, done: Done) -> None:
-        """Answer a call at once."""
-        if self._answer is None:
+        """Answer a call at the end of this turn."""
+        if self._answer_all is None:
             done(Failure(503, f"{call.image} cannot answer: it could not be loaded."))
-        else:
-            done(self._answer(call))
+            return
+        if not self._asked:
+            self._loop.call_soon(self._answer, self._answer_all)
+        self._asked.append((call, done))
+
+    def _answer(self, answer_all: AnswerAll) -> None:
+        asked, self._asked = self._asked, []
+        answers = answer_all([call for call, _ in asked])
+        for (call, done), answer in zip(asked, answers, strict=True):
+            try:
+                done(answer)
+            except Exception:  # noqa: BLE001 - the others are answered all the same
+                _log.exception("An answer of %s could not be passed on.", call.image)
 
     def scale(self, instances: int) -> None:
         """Stay one: there are no processes."""
@@ -124,7 +151,9 @@ class InProcess:
         return self.error
 
     async def drain(self) -> None:
-        """Have nothing that waits."""
+        """Let this turn end."""
+        while self._asked:
+            await asyncio.sleep(0)
 
     def tick(self, now: float) -> None:
         """Have nothing that is due."""

@@ -88,9 +88,13 @@ class Backend(Protocol):
     """What answers the calls of one branch."""
 
     n_restarts: int
-    n_waiting: int
     limits: Limits
     error: str | None
+
+    @property
+    def n_waiting(self) -> int:
+        """Calls that are not answered."""
+        ...
 
     @property
     def pids(self) -> list[int]:
