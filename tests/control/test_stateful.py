@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,16 +15,19 @@ import pytest
 from starlette.applications import Starlette
 from tests.cli.test_services import enter, opened, refused, service
 from tests.control.test_rest import Rest
+from tests.serving.real import Serving, serving, wait_for
+from tests.serving.test_foreign_worker import packaged
+from tests.serving.test_sessions import CLASS
 
 from iris_ct.bootstrap import Parts
 from iris_ct.control.keeper import Keeper
 from iris_ct.control.plan import route_table
 from iris_ct.control.rest import routes
-from iris_ct.control.sessions import FOLDER, forget_sessions
 from iris_ct.core.errors import PackageRefusedError
 from iris_ct.core.rollout import RolloutPolicy, parse_stages
 from iris_ct.core.service import Change, ModelRef, changed, make_service
 from iris_ct.core.service.info import parse_info
+from iris_ct.procedures.service_sessions import FOLDER, forget_others
 from iris_ct.serving.routes import parse_routes
 
 POLICY = RolloutPolicy(stages=parse_stages("shadow,0.5"), min_requests=10, min_stage_s=0.0)
@@ -95,15 +101,55 @@ def test_a_new_version_answers_at_once_and_the_route_says_that_it_is_stateful(
 
 
 def test_sessions_go_with_their_service_and_with_another_model_in_it(tmp_path: Path) -> None:
-    forget_sessions(tmp_path, {("s", "st")})
+    forget_others(tmp_path, {("s", "st")})
     for name, model in (("s", "st"), ("s", "old"), ("gone", "st")):
         (tmp_path / FOLDER / name / model).mkdir(parents=True)
         (tmp_path / FOLDER / name / model / "states.db").write_bytes(b"x")
     (tmp_path / FOLDER / ".gone-left" / "x").mkdir(parents=True)
-    forget_sessions(tmp_path, {("s", "st"), ("t", "st")})
+    forget_others(tmp_path, {("s", "st"), ("t", "st")})
     left = [path.relative_to(tmp_path / FOLDER) for path in (tmp_path / FOLDER).rglob("*.db")]
     assert left == [Path("s", "st", "states.db")]
     assert [path.name for path in (tmp_path / FOLDER).iterdir()] == ["s"]
+
+
+def test_a_gateway_serves_a_stateful_model_until_its_service_is_deleted(
+    home: Path, tmp_path: Path
+) -> None:
+    place = home / "serving" / "packages" / "1.0.0"
+    (place / "source").mkdir(parents=True)
+    (place / "source" / "Steps.py").write_text(CLASS)
+    packaged(place)
+    said = json.loads((place / "PACKAGE.json").read_text())
+    (place / "PACKAGE.json").write_text(json.dumps({**said, "model_name": "Steps"}))
+    made = service(home, "create", "--name", "s", "--models", "st:1.0.0", "--instances", "2")
+    assert made.code == 0, made.err
+    kept = home / FOLDER / "s" / "st" / "states.db"
+    with serving(home) as running:
+        assert wait_for(lambda: asked(running, "s")) == 1
+        assert [asked(running, "s") for _ in range(3)] == [2, 3, 4]
+        assert kept.is_file()
+        deleted = service(home, "delete", "--name", "s")
+        assert deleted.code == 0, deleted.err
+        wait_for(lambda: asked(running, "s") is None)
+        wait_for(lambda: not list((home / FOLDER).rglob("*.db")))
+        again = service(home, "create", "--name", "s", "--models", "st:1.0.0")
+        assert again.code == 0, again.err
+        assert wait_for(lambda: asked(running, "s")) == 1
+
+
+def asked(running: Serving, name: str) -> int | None:
+    """Ask a session's next step; None if the service is not there."""
+    body = json.dumps({"jsonData": {"mxe-meta": {"sessionId": "x"}}}).encode()
+    url = f"{running.address}/model-endpoints/{name}"
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            told: int = json.load(response)["jsonData"]["n"]
+            return told
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            return None
+        raise
 
 
 def test_info_says_the_type_or_nothing() -> None:

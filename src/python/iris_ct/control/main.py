@@ -28,10 +28,10 @@ from iris_ct.control.board import Board
 from iris_ct.control.keeper import Keeper, Look
 from iris_ct.control.plan import route_table
 from iris_ct.control.scaler import Scaler
-from iris_ct.control.sessions import forget_sessions
 from iris_ct.core.errors import CTError
 from iris_ct.core.rollout import RolloutPolicy, parse_stages
 from iris_ct.flow.fold import fold_journal, is_due
+from iris_ct.procedures.service_sessions import forget_others
 from iris_ct.serving.frames import (
     ANSWER,
     DRAIN,
@@ -122,6 +122,8 @@ class Pilot:
         self._planned: Look | None = None
         self._refused: dict[str, str] = {}
         self._sent_at_s = 0.0
+        # Hands the plan to the gateway, which may wait for what is slow to start.
+        self._push: asyncio.Task[None] | None = None
         self._forgot_at_s = 0.0
         # A thread each: the parts they use belong to one.
         self._looks = ThreadPoolExecutor(1, thread_name_prefix="looks")
@@ -156,17 +158,26 @@ class Pilot:
         overdue = bool(self._refused) and loop.time() - self._sent_at_s > _AGAIN_S
         is_new = self._planned is None or look.services != self._planned.services
         if is_new or overdue:
-            self._write_state(look, settled=False)
-            text = self._table(look)
-            told = await self._control.push(text)
-            self._refused = _refusals(told)
             self._planned, self._sent_at_s = look, loop.time()
-            _keep(self._path, text)
-        self._write_state(look, settled=True)
-        if not self._refused and (is_new or loop.time() - self._forgot_at_s > _FORGET_S):
+            self._push = loop.create_task(self._hand_over(self._table(look)))
+            # Most plans are followed at once, and then told so at once.
+            await asyncio.wait([self._push], timeout=LOOK_S)
+        is_settled = self._push is not None and self._push.done()
+        if self._push is not None and is_settled:
+            await self._push
+        self._write_state(look, settled=is_settled)
+        is_due = is_new or loop.time() - self._forgot_at_s > _FORGET_S
+        if is_settled and is_due and not self._refused:
             self._forgot_at_s = loop.time()
             home = self._parts.home
-            await loop.run_in_executor(self._looks, forget_sessions, home, look.models)
+            await loop.run_in_executor(self._looks, forget_others, home, look.models)
+
+    async def _hand_over(self, text: bytes) -> None:
+        """Let the gateway serve a table; one that comes after it takes its place at once."""
+        told = await self._control.push(text)
+        if self._push is asyncio.current_task():
+            self._refused = _refusals(told)
+            _keep(self._path, text)
 
     def _look(self) -> Look:
         return self._keeper.look(self._board.states())

@@ -32,6 +32,7 @@ from iris_ct.ports import KeptService
 from iris_ct.procedures.asker import Asker
 from iris_ct.procedures.door import Answer
 from iris_ct.procedures.service_logs import read_logs
+from iris_ct.procedures.service_sessions import forget_service
 from iris_ct.procedures.serving_state import ServingState, read_state
 
 IMAGE = "image"
@@ -119,6 +120,7 @@ def delete_service(parts: Parts, name: str, asker: Asker) -> Answer:
     with parts.store.services.alone():
         service = _kept(parts, name, "delete", asker).service
         parts.store.services.delete(name)
+        forget_service(parts.home, name)
         words = f'Model service "{name}" has been deleted on cluster'
         _tell(parts, service, "deleted", words.removesuffix(" on cluster"), asker, at)
     return {"message": words}
