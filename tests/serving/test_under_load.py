@@ -16,6 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,40 @@ def test_a_branch_that_cannot_start_leaves_the_service_as_it_is(tmp_path: Path) 
         assert "the bundle is broken" in told["errors"]["tiny/a"]
         assert running.post(PATH, {}).json["image"] == "tiny:1"
         assert running.post("/model-endpoints/new", {}).status == 503
+        # That it fails is told for as long as it does.
+        again = routes(("new", [bad]), ("tiny", [branch(tmp_path)]), revision=3, timeout_s=30.0)
+        told = running.push(again)
+        assert set(told["errors"]) == {"new/a"}
+        (tmp_path / bad["bundle"] / "broken").unlink()
+        wait_for(lambda: running.post("/model-endpoints/new", {}).status == 200)
+        assert running.push(again.replace(b"3", b"4", 1))["ok"] is True
+
+
+def is_answered_by(running: Gateway, image: str) -> bool:
+    return bool(running.post(PATH, {}).json["image"] == image)
+
+
+def test_a_service_that_is_slow_to_start_keeps_no_other_one_waiting(tmp_path: Path) -> None:
+    write_routes(tmp_path, routes(("tiny", [branch(tmp_path)])))
+    with gateway(tmp_path, control=True) as running:
+        late = branch(tmp_path, "late", version="9")
+        slow = tmp_path / late["bundle"] / "slow"
+        slow.touch()
+        for revision in (2, 3):
+            mine = branch(tmp_path, version=str(revision))
+            text = routes(("late", [late]), ("tiny", [mine]), revision=revision, timeout_s=30.0)
+            (tmp_path / "wish.new").write_bytes(text)
+            (tmp_path / "wish.new").replace(tmp_path / "wish.json")
+            wait_for(partial(is_answered_by, running, mine["image"]))
+            assert running.post("/model-endpoints/late", {}).status == 404
+        wait_for((tmp_path / "told-2.json").exists)
+        assert not (tmp_path / "told-3.json").exists()
+        slow.unlink()
+        wait_for((tmp_path / "told-3.json").exists)
+        assert json.loads((tmp_path / "told-3.json").read_bytes())["ok"] is True
+        assert running.post("/model-endpoints/late", {}).status == 200
+        log = (tmp_path / "serving" / "logs" / "late" / "late-1.log").read_text()
+        assert log.count("== ") == 1
 
 
 def test_a_wrong_route_table_is_refused_and_changes_nothing(tmp_path: Path) -> None:

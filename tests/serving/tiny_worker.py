@@ -1,7 +1,8 @@
 """A worker that does what the body says; started by the gateway as if it were a foreign model's.
 
 ``{"sleep": s}`` takes its time, ``{"die": true}`` ends the process, ``{"metrics": [...]}`` brings
-metrics, ``{"answer_headers": {...}}`` headers; the answer says who answered what. A file ``broken`` in its bundle keeps it from starting.
+metrics, ``{"answer_headers": {...}}`` headers; the answer says who answered what. A file ``broken`` in its bundle keeps it from
+starting, and ``slow`` from being ready for as long as it is there.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def main() -> int:
     if (asked.bundle / "broken").exists():
         sys.stderr.write("the bundle is broken\n")
         return 3
+    while (asked.bundle / "slow").exists():
+        time.sleep(0.02)
     stream = socket.socket(fileno=asked.fd)
     stream.sendall(frame(Hello(os.getpid())))
     buffer = FrameBuffer()
