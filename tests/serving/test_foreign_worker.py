@@ -400,6 +400,23 @@ def test_what_is_no_model_cannot_be_built(tmp_path: Path) -> None:
         build(source, tmp_path, INFO)
 
 
+def test_a_source_cannot_take_the_place_of_pip_or_its_libraries(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It lies in the working directory, from which Python would import them first."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "MLmodel").write_text("flavors: {}")
+    (source / "requirements.txt").write_text("./there-is-no-such-folder\n")
+    for name in ("pip", "logging"):
+        (source / f"{name}.py").write_text("import sys\nsys.exit('taken for another')\n")
+    with pytest.raises(PackageRefusedError, match=r"requirements.txt asks for failed"):
+        build(source, tmp_path, INFO)
+    said = "".join(capfd.readouterr())
+    assert "taken for another" not in said
+    assert "there-is-no-such-folder" in said
+
+
 def test_a_library_that_cannot_be_installed_is_told_and_pips_words_are_kept(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

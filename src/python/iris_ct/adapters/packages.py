@@ -125,9 +125,17 @@ def _make_venv(source: Path, folder: Path, python: str) -> None:
     own = str(python_of(folder))
     # To put pip into the environment takes longer than all the rest.
     has_pip = _has(python, "pip")
-    made = [python, "-m", "venv", *(["--without-pip"] if has_pip else []), str(folder / VENV)]
+    # -I: what lies in the working directory, the source, is no part of venv and pip.
+    made = [
+        python,
+        "-I",
+        "-m",
+        "venv",
+        *(["--without-pip"] if has_pip else []),
+        str(folder / VENV),
+    ]
     _run(made, _VENV_S, "its virtual environment")
-    pip = [python, "-m", "pip", "--python", own] if has_pip else [own, "-m", "pip"]
+    pip = [python, "-I", "-m", "pip", "--python", own] if has_pip else [own, "-I", "-m", "pip"]
     pip += ["--disable-pip-version-check", "install", "--no-input", "--progress-bar", "off"]
     requirements = source / _REQUIREMENTS
     if requirements.is_file() and _asks_for_something(requirements):
