@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -100,6 +102,28 @@ def test_damaged_packages_are_refused(jane: tuple[bytes, bytes]) -> None:
     for broken in (b"", b"plain", whole[:40], whole[: len(whole) // 2]):
         with pytest.raises(PackageRefusedError):
             read_signed_package(broken)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.REGTYPE])
+def test_a_small_package_cannot_fill_the_memory(kind: bytes) -> None:
+    """Headers are read whole before they are looked at; this one unpacks to 200 MB."""
+    size = 200 << 20
+    member = tarfile.TarInfo(ARCHIVE)
+    member.size, member.type = size, kind
+    written = io.BytesIO()
+    with gzip.GzipFile(fileobj=written, mode="w", compresslevel=1) as file:
+        file.write(member.tobuf(tarfile.USTAR_FORMAT))
+        for _ in range(200):
+            file.write(bytes(1 << 20))
+    bomb = written.getvalue()
+    assert len(bomb) < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(PackageRefusedError, match=r"many times larger"):
+            read_signed_package(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_link_in_place_of_a_file_is_refused() -> None:

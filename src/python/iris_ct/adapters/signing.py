@@ -6,6 +6,7 @@ read in memory and member by member; nothing of it is written before the signatu
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -29,7 +30,10 @@ _IMAGE = "mxe-image.tar"
 
 MOST_BYTES = 1 << 30
 """Largest archive in a package."""
+# Bytes of an unpacked package: at all, and of each that came. An archive is packed already.
+_MOST_FREE, _MOST_EACH = 8 << 20, 16
 _MOST_SMALL = 64 * 1024
+_PIECE = 1 << 16
 # As the reference's example; shorter keys count as broken.
 _FEWEST_BITS = 2048
 
@@ -101,7 +105,7 @@ def read_signed_package(content: bytes) -> SignedPackage:
     """
     found: dict[str, bytes] = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r|gz") as tar:
+        with tarfile.open(fileobj=_Bounded(content), mode="r|") as tar:
             for member in tar:
                 if member.name == _IMAGE:
                     raise PackageRefusedError(
@@ -166,6 +170,34 @@ def _check_bits(bits: int) -> None:
         raise PackageRefusedError(f"The key has {bits} bits; expected {_FEWEST_BITS} or more.")
 
 
+class _Bounded(io.RawIOBase):
+    """Unpacks what was compressed, and no more of it than a package can hold.
+
+    Headers of a tar have no size of their own: a few kilobytes could fill the memory with one.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._file = gzip.GzipFile(fileobj=io.BytesIO(content))
+        self._left = min(MOST_BYTES, _MOST_FREE + _MOST_EACH * len(content))
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on.
+
+        Raises
+        ------
+        PackageRefusedError
+            If there is more than there may be.
+        """
+        found = self._file.read(size)
+        self._left -= len(found)
+        if self._left < 0:
+            raise PackageRefusedError(
+                "The package is many times larger than what was sent of it, as no archive is. "
+                "Package it again."
+            )
+        return found
+
+
 def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, found: dict[str, bytes]) -> None:
     """Take one member; refuse strange ones, and a second one of a name."""
     if member.name not in {ARCHIVE, SIGNATURE, PUBLIC_KEY} or member.name in found:
@@ -179,4 +211,5 @@ def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, found: dict[str, bytes]
         raise PackageRefusedError(
             f"{member.name} in the package is no file, or larger than {most:,} bytes."
         )
-    found[member.name] = file.read(most)
+    # In pieces: a read of all makes room for what is said to be there.
+    found[member.name] = b"".join(iter(lambda: file.read(_PIECE), b""))
