@@ -75,6 +75,48 @@ def test_a_writer_goes_on_in_another_segment_when_its_own_is_sealed(tmp_path: Pa
     assert numbers(journal) == [3]
 
 
+def test_what_stands_behind_the_mark_of_who_sealed_was_written_once_more(tmp_path: Path) -> None:
+    """A writer appends without a lock: what comes too late lies in two segments, read once."""
+    writer, journal = JournalWriter(tmp_path), FolderJournal(tmp_path)
+    writer.append([record(1)])
+    [segment] = journal.segments()
+    fold_id = journal.begin([segment.name])
+    sealed = (tmp_path / segment.name).read_bytes()
+    writer.append([record(2)])
+    late = (tmp_path / segment.name).read_bytes()
+    assert late.startswith(sealed)
+    assert len(late) > len(sealed)
+    content = journal.read(segment.name)
+    assert content is not None
+    assert content.records == [record(1)]
+    assert (content.torn_bytes, content.damaged_bytes) == (0, 0)
+    journal.begin([segment.name])
+    again = journal.read(segment.name)
+    assert again == content
+    journal.finish(fold_id)
+    assert numbers(journal) == [2]
+
+
+def test_a_segment_that_is_sealed_while_it_is_made_takes_nothing(tmp_path: Path) -> None:
+    journal = FolderJournal(tmp_path)
+
+    class Sealed(JournalWriter):
+        """Is overtaken between making the file and writing its head."""
+
+        n_begun = 0
+
+        def _make(self) -> None:
+            super()._make()
+            self.n_begun += 1
+            if self.n_begun == 1:
+                journal.begin([segment.name for segment in journal.segments()])
+
+    writer = Sealed(tmp_path)
+    writer.append([record(1)])
+    assert writer.n_begun == 2
+    assert numbers(journal) == [1]
+
+
 def test_a_full_segment_is_closed_and_another_one_begun(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path, segment_bytes=200)
     for number in range(12):

@@ -5,9 +5,11 @@ record is its length and its CRC-32 (each 32 bits, little endian) and the record
 ``append`` is one ``write``: what it has written survives the end of the process, however that
 ends. A thread syncs to the disk every ``sync_s`` seconds: a loss of power can take that much.
 
-A segment is closed by the mark `END`. Whoever folds the queue may write it, also into the segment
-of a process that lives or of one that was killed: both sides hold the file's lock (``flock``)
-while they write, and a writer that finds its segment longer than it left it begins another one.
+A segment ends at the first mark `END`. Whoever folds the queue may write it, also into the
+segment of a process that lives or of one that was killed. A writer needs no lock for that: writes
+that append follow one another, and after each the writer looks where it ended. If that is further
+than its own bytes reach, the mark came before them: they do not count, and the writer writes them
+once more into another segment. Only who makes, seals or shortens a file holds its lock (``flock``).
 
 Light on purpose: nothing but the standard library, msgspec and NumPy is imported.
 """
@@ -45,6 +47,8 @@ _SUFFIX = ".journal"
 _PLAN = ".fold"
 _SET_ASIDE = "set-aside"
 _FRAME = struct.Struct("<II")
+_frame = _FRAME.pack
+_now = time.monotonic
 # How long a count of the other writers' bytes is believed.
 _COUNT_S = 1.0
 # A full queue is looked at again not more often than this.
@@ -93,6 +97,7 @@ class JournalWriter:
         self._ended: list[int] = []
         self._others = 0
         self._counted_at = -_COUNT_S
+        self._will_sync = False
         self._dirty = threading.Event()
         self._syncer: threading.Thread | None = None
         _forget_in_forks(self)
@@ -106,28 +111,27 @@ class JournalWriter:
             If the segments together hold too much, or the disk takes no more. Nothing was
             written then.
         """
-        parts = []
-        for entry in entries:
-            payload = self._encode(entry)
-            parts.append(_FRAME.pack(len(payload), crc32(payload)))
-            parts.append(payload)
-        if parts:
-            block = b"".join(parts)
-            with self._thread_lock:
+        block = b"".join([_framed(payload) for payload in map(self._encode, entries)])
+        if not block:
+            return
+        # A single prediction waits for this, so that its usual way calls little.
+        with self._thread_lock:
+            held = self._others + self._size + len(block)
+            if held > self._max_bytes or _now() - self._counted_at >= _COUNT_S:
                 self._admit(len(block))
-                self._write(block)
-                if self._sync_s == 0:
-                    self._sync_files()
-                else:
-                    self._sync_later()
+            if not self._put(block):
+                self._write_anew(block)
+            if self._size >= self._segment_bytes:
+                self._others += self._size
+                self._end()
+            if not self._will_sync:
+                self._sync_soon()
 
     def close(self) -> None:
         """Close the segment and sync it; the next `append` begins another one."""
         with self._thread_lock:
             if self._descriptor >= 0:
-                with _locked(self._descriptor):
-                    if self._is_mine():
-                        self._end()
+                self._end()
         self.sync()
 
     def _admit(self, n_bytes: int) -> None:
@@ -156,34 +160,41 @@ class JournalWriter:
         self._others = max(0, total - self._size)
         self._counted_at = now
 
-    def _write(self, block: bytes) -> None:
+    def _write_anew(self, block: bytes) -> None:
+        """Write into another segment: there is none, or somebody has sealed it and folds it."""
         while True:
-            if self._descriptor < 0:
-                self._begin()
-            descriptor = self._descriptor
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            try:
-                if self._is_mine():
-                    self._put(block)
-                    return
-            finally:
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
-            # Somebody has sealed it, and is folding it or has done so.
             self._leave()
+            self._begin()
             self._counted_at = -_COUNT_S
+            if self._put(block):
+                return
 
-    def _put(self, block: bytes) -> None:
+    def _put(self, block: bytes) -> bool:
+        """Append; tell whether it counts, which it does not behind the mark of who sealed."""
+        descriptor = self._descriptor
+        if descriptor < 0:
+            return False
         try:
-            written = os.write(self._descriptor, block)
+            written = os.write(descriptor, block)
         except OSError as error:
             raise self._refused(error.strerror or type(error).__name__) from error
+        size = self._size + written
+        # Appending moves the position to the end of what was appended.
+        if os.lseek(descriptor, 0, os.SEEK_CUR) != size:
+            return False
         if written < len(block):
-            os.ftruncate(self._descriptor, self._size)
+            self._take_back(size)
             raise self._refused("it took a part of what was written")
-        self._size += written
-        if self._size >= self._segment_bytes:
-            self._others += self._size
-            self._end()
+        self._size = size
+        return True
+
+    def _take_back(self, size: int) -> None:
+        """Remove what was written last; behind a torn record nothing could be read."""
+        with _locked(self._descriptor):
+            if os.fstat(self._descriptor).st_size == size:
+                os.ftruncate(self._descriptor, self._size)
+                return
+        self._leave()
 
     def _end(self) -> None:
         """Close the segment; its file stays open until it is synced."""
@@ -200,31 +211,37 @@ class JournalWriter:
         )
 
     def _begin(self) -> None:
-        name = f"{time.time_ns() // 1000:016d}-{secrets.token_hex(6)}{_SUFFIX}"
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.directory / name, flags, 0o640)
+            self._make()
             with _locked(self._descriptor):
-                if self._is_mine():
+                is_sealed = os.fstat(self._descriptor).st_size > 0
+                if not is_sealed:
                     os.write(self._descriptor, HEAD)
         except OSError as error:
             self._leave()
             raise self._refused(error.strerror or type(error).__name__) from error
         self._size = len(HEAD)
+        if is_sealed:
+            # Somebody folds what there is, and found this one without its head.
+            self._leave()
+
+    def _make(self) -> None:
+        name = f"{time.time_ns() // 1000:016d}-{secrets.token_hex(6)}{_SUFFIX}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(self.directory / name, flags, 0o640)
 
     def _leave(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor, self._size = -1, 0
 
-    def _is_mine(self) -> bool:
-        """Tell whether nobody has sealed the segment; its lock must be held."""
-        return os.lseek(self._descriptor, 0, os.SEEK_END) == self._size
-
-    def _sync_later(self) -> None:
-        if self._dirty.is_set():
+    def _sync_soon(self) -> None:
+        """See to it that what was written is synced; ``_thread_lock`` must be held."""
+        if self._sync_s == 0:
+            self._sync_files()
             return
+        self._will_sync = True
         self._dirty.set()
         if self._syncer is None or not self._syncer.is_alive():
             self._syncer = threading.Thread(
@@ -237,8 +254,9 @@ class JournalWriter:
 
     def sync(self) -> None:
         """Sync what was written to the disk; a writer does so itself every ``sync_s`` seconds."""
-        self._dirty.clear()
         with self._thread_lock:
+            self._will_sync = False
+            self._dirty.clear()
             ended, self._ended = self._ended, []
             # A second descriptor, so that nobody who appends waits for the disk.
             current = [os.dup(self._descriptor)] if self._descriptor >= 0 else []
@@ -266,7 +284,7 @@ class JournalWriter:
         self._leave()
         self._ended = []
         self._thread_lock = threading.Lock()
-        self._dirty, self._syncer = threading.Event(), None
+        self._will_sync, self._dirty, self._syncer = False, threading.Event(), None
 
 
 class FolderJournal:
@@ -382,6 +400,10 @@ class FolderJournal:
             last -= len(END)
         while at + _FRAME.size <= last:
             length, checksum = _FRAME.unpack_from(content, at)
+            if content[at : at + _FRAME.size] == END:
+                # What follows its writer has written once more elsewhere.
+                last = at
+                break
             end = at + _FRAME.size + length
             if length == 0 or end > last:
                 break
@@ -399,6 +421,10 @@ class FolderJournal:
             return self._decode.decode(payload)
         except msgspec.DecodeError:
             return None
+
+
+def _framed(payload: bytes) -> bytes:
+    return _frame(len(payload), crc32(payload)) + payload
 
 
 def _sizes(directory: Path) -> list[tuple[str, int]]:
