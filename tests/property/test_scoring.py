@@ -1,5 +1,6 @@
 """What holds for every row: the quick way and the careful way agree, in numbers and refusals."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -18,8 +19,10 @@ from iris_ct.core.scoring.checked import CheckedReader
 from iris_ct.core.scoring.inputs import RowsRefusedError
 from iris_ct.core.scoring.reader import BatchReader, KeyReader, RowReader
 from iris_ct.core.scoring.signature import signature_of
+from iris_ct.core.scoring.text import TextReader
 from iris_ct.core.specification import Specification, parse_specification
 from iris_ct.core.training.encoding import EncodedFeature, FeatureEncoding
+from iris_ct.flow.row_text import read_object
 
 PARTS = ["year", "quarter", "month", "week", "day", "weekday", "yearday", "hour", "minute"]
 
@@ -290,3 +293,52 @@ def test_rows_of_numbers_mean_what_each_of_them_means(rows: list[list[Any]]) -> 
 )
 def test_usual_cells_need_no_careful_look(column: str, cell: Any) -> None:
     assert quickly(VIENNA, {**GOOD, column: cell}) is not None
+
+
+told = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=3,
+)
+
+
+FEATURES = ("f0", "a", "b c", "\u00e4")
+
+
+@many
+@given(
+    st.permutations(FEATURES),
+    st.lists(st.sampled_from(FEATURES), max_size=1),
+    st.integers(0, 4),
+    st.lists(told, min_size=5, max_size=5),
+)
+def test_a_text_read_at_once_holds_what_its_object_holds(
+    order: list[str], again: list[str], n_left_out: int, cells: list[Any]
+) -> None:
+    """What names a feature twice, or not at all, is never read so."""
+    named = [*order[n_left_out:], *again]
+    pairs = [f"{json.dumps(n)}: {json.dumps(c)}" for n, c in zip(named, cells, strict=False)]
+    text = "{" + ", ".join(pairs) + "}"
+    try:
+        found = TextReader(FEATURES).read(text)
+    except UnsureError:
+        return
+    assert sorted(named) == sorted(FEATURES)
+    assert [*map(repr, found)] == [repr(read_object(text)[name]) for name in FEATURES]
+
+
+@pytest.mark.parametrize(
+    "row", [(1, 2.5, None, True), (1, "x", None, "yes"), (2**70, -0.0, 0, "")]
+)
+def test_usual_texts_are_read_at_once(row: tuple[Any, ...]) -> None:
+    assert TextReader(FEATURES).read(json.dumps(dict(zip(FEATURES, row, strict=True)))) == row
+
+
+def test_names_that_the_codec_cannot_look_up_are_left_to_others() -> None:
+    for name in ('a"b', "a\\b", "a\nb"):
+        with pytest.raises(UnsureError):
+            TextReader([name]).read(json.dumps({name: 1}))

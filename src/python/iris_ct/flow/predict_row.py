@@ -15,7 +15,7 @@ import polars as pl
 from iris_ct.core.dataset.keys import row_keys
 from iris_ct.core.errors import DataError
 from iris_ct.core.scoring.inputs import Outputs, RowsRefusedError
-from iris_ct.core.scoring.record import Record, record_of
+from iris_ct.core.scoring.record import Record, record_of, record_of_number
 from iris_ct.core.specification import Specification
 from iris_ct.flow.row_text import read_object
 from iris_ct.flow.serve import LoadedModel
@@ -56,6 +56,10 @@ def predict_row(
         If no stored row has that key, or the object has unknown names or unreadable values; the
         columns are named, never what they hold. If ``request_id`` cannot be one.
     """
+    if not request_id:
+        number = champion.scorer.number_of(wanted)
+        if number is not None:
+            return _answer_number(number, champion, store, clock)
     model = champion.specification.name
     puid = f"row:{checked_id(request_id) if request_id else made_up_id()}"
     if request_id and (before := _waiting(model, puid, store)) is not None:
@@ -75,6 +79,25 @@ def predict_row(
     )
     store.journal_writer.append([made])
     return _answer(model, version, outputs, puid)
+
+
+def _answer_number(
+    number: float, champion: LoadedModel, store: Store, clock: Clock
+) -> dict[str, Any]:
+    """Queue and answer a number for a row without a key: most of all rows, so with few calls."""
+    model, version = champion.specification.name, champion.version.version
+    puid = f"row:{made_up_id()}"
+    at_us = int(clock.now().timestamp() * 1e6)
+    made = record_of_number(number, puid=puid, model=model, version=version, at_us=at_us)
+    store.journal_writer.append([made])
+    return {
+        "model": model,
+        "model_version": version,
+        "key": None,
+        "prediction": number,
+        "probabilities": None,
+        "request_id": puid,
+    }
 
 
 def checked_id(request_id: str) -> str:

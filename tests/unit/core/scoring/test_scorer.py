@@ -1,5 +1,6 @@
 """A scorer answers what a prediction of the same rows as a file would say, bit for bit."""
 
+import json
 import pickle
 import threading
 from typing import Any
@@ -52,6 +53,43 @@ def test_single_rows_are_scored_as_in_a_file(model: Fitted) -> None:
         check(model, scorer.score_row(rows[place]), slice(place, place + 1))
         alone = Inputs(rows=[[rows[place][name] for name in NAMES]])
         check(model, scorer.score(alone), slice(place, place + 1))
+
+
+def test_the_text_of_a_row_gives_the_number_that_the_row_gives(model: Fitted) -> None:
+    scorer, rows = model.scorer, model.rows()
+    is_number = model.specification.task == "regression"
+    for place in range(50):
+        found = scorer.number_of(json.dumps(rows[place]))
+        assert found == (model.by_file["prediction"][place] if is_number else None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"size": 1, "heavy": true, "colour": "red"}',
+        '{"size": 1, "heavy": true, "colour": "red", "sent": null, "size": 2}',
+        '{"size": 1, "heavy": true, "colour": "red", "size": null}',
+        '{"size": 1, "heavy": true, "colour": "red", "sent": null, "other": 1}',
+        '{"size": 1, "heavy": true, "colour": "r\\"ed", "sent": null}',
+        '{"size": 1, "heavy": true, "colour": {"a": 1}, "sent": null}',
+        '{"size": NaN, "heavy": true, "colour": "red", "sent": null}',
+        '{"size": 1, "heavy": true, "colour": "\ud800", "sent": null}',
+        '{"size": " 1.5 ", "heavy": true, "colour": "red", "sent": null}',
+        '[1, true, "red", null]',
+        "2024-01-01",
+        "[" * 100_000,
+        "",
+    ],
+)
+def test_texts_that_are_not_as_usual_are_left_to_the_careful_way(
+    regression: Fitted, text: str
+) -> None:
+    assert regression.scorer.number_of(text) is None
+
+
+def test_a_row_that_has_a_key_is_no_mere_number() -> None:
+    keyed = fitted(key=("size", "sent"))
+    assert keyed.scorer.number_of(json.dumps(keyed.rows()[0])) is None
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FLOATS = np.dtype("<f8")
+_packed = struct.Struct("<d").pack
 
 
 class Predicted(Protocol):
@@ -201,9 +203,27 @@ def record_of(
         version,
         at_us,
         None if keys is None else list(keys),
-        said.astype(_FLOATS, copy=False).tobytes() if isinstance(said, np.ndarray) else list(said),
-        b"" if shares is None else shares.astype(_FLOATS, copy=False).tobytes(),
+        _bytes(said) if isinstance(said, np.ndarray) else list(said),
+        b"" if shares is None else _bytes(shares),
         [] if shares is None else list(outputs.classes),
         shadow,
         once,
     )
+
+
+def record_of_number(number: float, *, puid: str, model: str, version: int, at_us: int) -> Record:
+    """Keep the prediction of one row that has no key, asked for without a service.
+
+    The same as `record_of` gives, in less time.
+
+    Examples
+    --------
+    >>> record_of_number(2.5, puid="a", model="m", version=1, at_us=0).numbers().tolist()
+    [2.5]
+    """
+    return Record(puid, "", "", model, version, at_us, None, _packed(number))
+
+
+def _bytes(numbers: NDArray[np.float64]) -> bytes:
+    # The comparison costs a third of what a conversion of nothing does.
+    return (numbers if numbers.dtype == _FLOATS else numbers.astype(_FLOATS)).tobytes()

@@ -16,6 +16,7 @@ from iris_ct.core.scoring.checked import CheckedReader
 from iris_ct.core.scoring.inputs import Inputs, Outputs, RowsRefusedError
 from iris_ct.core.scoring.reader import BatchReader, Cells, KeyReader, RowReader, UnsureError
 from iris_ct.core.scoring.signature import Signature
+from iris_ct.core.scoring.text import TextReader
 from iris_ct.core.training.native import NativeBooster
 
 Keys = list[str | None] | None
@@ -56,7 +57,9 @@ class Scorer:
         self._names = frozenset(signature.names)
         self._keys_are_features = self._key.is_given(self._names)
         self._known = signature.known
+        self._text = TextReader(signature.names)
         self._answer = _answers(signature)
+        self._gives_numbers = signature.task == "regression" and not self._keys_are_features
 
     def score_row(self, values: Mapping[str, Any]) -> Outputs:
         """Score one row whose cells are named.
@@ -91,6 +94,25 @@ class Scorer:
             matrix, keys = self._careful.read(cells, 1, keyed=keyed)
             row.fill(*matrix[0])
         return self._answer(row.predict(), keys)
+
+    def number_of(self, text: str) -> float | None:
+        """Predict one row out of the text of a JSON object, if it is as usual.
+
+        Returns
+        -------
+        float or None
+            The prediction of `score_row`. None if the model gives classes, if the text does not
+            name every feature once and nothing else, or if the row is for the careful way, which
+            may take or refuse it.
+        """
+        if not self._gives_numbers:
+            return None
+        row = self._booster.row()
+        try:
+            self._row.read(self._text.read(text), row.fill)
+        except UnsureError:
+            return None
+        return row.predict().item()
 
     def score(self, inputs: Inputs) -> Outputs:
         """Score rows; all of them, or none if one is refused.
