@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from iris_ct.adapters.store import tables
 from iris_ct.adapters.store.budget import Budget, chunk_rows
+from iris_ct.adapters.store.bulk import insert_columns
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.files import FactFiles
 from iris_ct.adapters.store.row_keys import shortened
@@ -102,15 +103,15 @@ class PredictionRows:
             if budget.is_spent:
                 return
             fresh = frame[max(0, there - first) :]
-            rows = _rows(fresh, model=model, seq=seq, first=place - fresh.height)
+            columns = _columns(fresh, first=place - fresh.height)
             with self._database.writing(model) as connection:
                 if _state(connection, model, seq) != (path, there):
                     # Somebody else went on with it, or purged it.
                     return
-                connection.execute(sa.insert(_P), rows)
+                insert_columns(connection, _P, {"model": model, "file_seq": seq}, columns)
                 connection.execute(_noted(model, seq, place))
             there = place
-            budget.spend(len(rows))
+            budget.spend(fresh.height)
 
 
 def remove_file(connection: sa.Connection, model: str, seq: int) -> int:
@@ -140,8 +141,8 @@ def _noted(model: str, seq: int, n_projected: int) -> sa.Update:
     )
 
 
-def _rows(frame: pl.DataFrame, *, model: str, seq: int, first: int) -> list[dict[str, Any]]:
-    """Give predictions as rows.
+def _columns(frame: pl.DataFrame, *, first: int) -> dict[str, list[Any]]:
+    """Give predictions as columns of the table, counted on from ``first``.
 
     Text always, a number for regression, the predicted class' probability where there is one.
     """
@@ -159,7 +160,7 @@ def _rows(frame: pl.DataFrame, *, model: str, seq: int, first: int) -> list[dict
         prediction_probability=_probability(frame.columns),
         **_request(frame),
     )
-    return [{"model": model, "file_seq": seq, **row} for row in shown.iter_rows(named=True)]
+    return shown.to_dict(as_series=False)
 
 
 def _request(frame: pl.DataFrame) -> dict[str, pl.Expr]:
