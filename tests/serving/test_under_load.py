@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -128,6 +129,24 @@ def test_a_branch_that_cannot_start_leaves_the_service_as_it_is(tmp_path: Path) 
         (tmp_path / bad["bundle"] / "broken").unlink()
         wait_for(lambda: running.post("/model-endpoints/new", {}).status == 200)
         assert running.push(again.replace(b"3", b"4", 1))["ok"] is True
+
+
+def test_idle_connections_leave_files_for_workers(tmp_path: Path) -> None:
+    """Begun with a limit of 128 open files, as of many systems it is 1,024."""
+    write_routes(tmp_path, routes(("tiny", [branch(tmp_path)]), timeout_s=30.0))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, before[1]))
+        try:
+            running = stack.enter_context(gateway(tmp_path, control=True))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for _ in range(200):
+            connection = stack.enter_context(contextlib.closing(running.connect()))
+            connection.connect()
+        (pid,) = wait_for(running.worker_pids)
+        os.kill(pid, signal.SIGKILL)
+        assert running.post(PATH, {}).json["pid"] != pid
 
 
 def is_answered_by(running: Gateway, image: str) -> bool:

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -36,6 +37,8 @@ MISUSED = 2
 _TICK_S = 0.05
 # Seconds between statistics, and looks at logs and at connections.
 _LOOK_S = 1.0
+# Open files beside those of connections: of workers, logs and what they start.
+_MORE_FILES = 1024
 
 _log = logging.getLogger(__name__)
 
@@ -70,8 +73,21 @@ def serve(
     warning = check_exposure(options.host, access, has_tls=options.tls_cert is not None)
     if warning is not None:
         _log.warning("%s", warning)
+    _allow_files(options.max_connections + _MORE_FILES)
     with _listening(options) as listener:
         uvloop.run(_serve(options, listener, access, ready, control=control, lifeline=lifeline))
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise the limit of open files as far as that is allowed.
+
+    Many systems begin with 1,024: so many idle connections would keep a worker that ended from
+    being started again.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @contextlib.contextmanager
