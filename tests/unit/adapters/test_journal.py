@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from iris_ct.adapters.journal import END, HEAD, FolderJournal, JournalWriter
 from iris_ct.core.errors import JournalFullError, StoreError
-from iris_ct.core.scoring.record import Record
+from iris_ct.core.scoring.record import Record, Truth
 
 
 def record(number: int, *, n_rows: int = 1) -> Record:
@@ -115,6 +116,22 @@ def test_a_segment_that_is_sealed_while_it_is_made_takes_nothing(tmp_path: Path)
     writer.append([record(1)])
     assert writer.n_begun == 2
     assert numbers(journal) == [1]
+
+
+def test_a_record_that_ends_like_the_mark_does_not_pass_for_it(tmp_path: Path) -> None:
+    """A number that feedback says can have any eight bytes; what follows must not be lost."""
+    (number,) = struct.unpack(">d", END)
+    writer, journal = JournalWriter(tmp_path), FolderJournal(tmp_path, inbox=tmp_path)
+    truth = Truth("p1", "s", "m", 1, [number])
+    writer.append([truth])
+    [segment] = journal.segments()
+    fold_id = journal.begin([segment.name])
+    writer.append([record(2)])
+    content = journal.read(segment.name)
+    assert content is not None
+    assert (content.truths, content.torn_bytes) == ([truth], 0)
+    journal.finish(fold_id)
+    assert numbers(journal) == [2]
 
 
 def test_a_full_segment_is_closed_and_another_one_begun(tmp_path: Path) -> None:

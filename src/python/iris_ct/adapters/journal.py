@@ -350,7 +350,7 @@ class FolderJournal:
         except FileNotFoundError:
             return None
         if not content.startswith(HEAD):
-            if HEAD.startswith(content.removesuffix(END)):
+            if HEAD.startswith(content.partition(END)[0]):
                 return SegmentContent([], len(content), 0)
             raise StoreError(
                 f"{self.directory / name} is no journal of predictions of this release: it "
@@ -387,9 +387,9 @@ class FolderJournal:
             return
         try:
             with _locked(descriptor):
-                size = os.fstat(descriptor).st_size
-                if size < len(END) or os.pread(descriptor, len(END), size - len(END)) != END:
-                    os.write(descriptor, END)
+                # Also behind another mark: a record may end with the bytes of one, and only the
+                # first that stands where a record would begin counts.
+                os.write(descriptor, END)
         finally:
             os.close(descriptor)
 
