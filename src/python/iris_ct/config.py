@@ -145,7 +145,7 @@ class Settings(BaseSettings):
         64, description="Most megabytes of one request's body, also of a compressed one's content."
     )
     serve_max_waiting_mb: Annotated[int, Field(ge=1)] = Field(
-        512, description="Most megabytes of all bodies that are being read at the same time."
+        512, description="Most megabytes of all bodies that are being read or wait for an answer."
     )
     serve_max_connections: Annotated[int, Field(ge=1)] = Field(
         1024, description="Most connections at the same time; more are refused with 503."
