@@ -16,7 +16,7 @@ import pytest
 from tests.unit.core.scoring.models import Fitted, fitted
 
 from iris_ct.adapters.bundles import write_bundle
-from iris_ct.adapters.journal import FolderJournal
+from iris_ct.adapters.journal import FolderJournal, JournalWriter
 from iris_ct.core.errors import JournalFullError
 from iris_ct.core.scoring.record import Entry, Record, Truth
 from iris_ct.core.wire.refusal import MLFLOW, OPEN_INFERENCE, SELDON
@@ -142,6 +142,36 @@ def test_a_full_journal_refuses_what_it_cannot_log_and_answers_the_rest(
     logged, free = app.answer_all([call(MLFLOW, body), call(MLFLOW, body, log=False)])
     assert (logged.status, free.status) == (503, 200)
     assert b"nothing was lost" in logged.body
+
+
+def test_a_journal_that_fails_ends_no_worker(
+    model: Fitted, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Failing(KeptJournal):
+        def append(self, entries: Sequence[Entry]) -> None:
+            raise OSError("secret: the disk is gone")
+
+    app = WorkerApp(model.scorer, Failing())
+    body = {"dataframe_records": [row(model)]}
+    logged, free = app.answer_all([call(MLFLOW, body), call(MLFLOW, body, log=False)])
+    assert (logged.status, free.status) == (500, 200)
+    assert b"secret" not in logged.body
+    assert "OSError" in capfd.readouterr().err
+
+
+def test_the_truth_of_feedback_is_logged_however_large_it_is(
+    model: Fitted, tmp_path: Path
+) -> None:
+    """MessagePack has no whole numbers of more than 64 bits."""
+    writer = JournalWriter(tmp_path)
+    app = WorkerApp(model.scorer, writer)
+    said = {"response": {"meta": {"puid": "p1"}}, "truth": {"data": {"ndarray": [[10**30]]}}}
+    assert app.answer(call(FEEDBACK, said)).status == 200
+    journal = FolderJournal(tmp_path, inbox=tmp_path)
+    [segment] = journal.segments()
+    content = journal.read(segment.name)
+    assert content is not None
+    assert content.truths[0].values == [str(10**30)]
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,8 @@ class WorkerApp:
         """Answer calls, in their order.
 
         All that is to be logged is in the journal when this returns, by one write. If the journal
-        takes no more, what should be logged is answered with 503 instead, and is not.
+        takes no more, what should be logged is answered with 503 instead, and is not; if it fails
+        otherwise, with 500.
         """
         done = [self._answer(call) for call in calls]
         entries = [entry for _, entry in done if entry is not None]
@@ -88,10 +89,16 @@ class WorkerApp:
             try:
                 self._journal.append(entries)
             except JournalFullError as error:
-                return [
-                    answer if entry is None else _refusal(call, 503, str(error))
-                    for call, (answer, entry) in zip(calls, done, strict=True)
-                ]
+                status, text = 503, str(error)
+            except Exception as error:  # noqa: BLE001 - no request may end the process
+                _log_failure(calls[0], error)
+                status, text = 500, "The answer could not be logged; the service's log says why."
+            else:
+                return [answer for answer, _ in done]
+            return [
+                answer if entry is None else _refusal(call, status, text)
+                for call, (answer, entry) in zip(calls, done, strict=True)
+            ]
         return [answer for answer, _ in done]
 
     def _answer(self, call: Call) -> tuple[Answer, Entry | None]:

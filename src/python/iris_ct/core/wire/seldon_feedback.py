@@ -16,6 +16,7 @@ from iris_ct.core.wire.seldon_form import message_of
 from iris_ct.core.wire.seldon_payload import SeldonAsked, whole_routing
 
 _ABSENT = msgspec.Raw(b"null")
+_LIMIT = 2**63
 
 
 class Feedback(msgspec.Struct, kw_only=True):
@@ -156,7 +157,12 @@ def truth_values(truth: SeldonAsked, target: str, *, are_numbers: bool = False) 
         for number, value in enumerate(values, 1):
             if not _is_number(value):
                 raise WireError(400, f"The truth of row {number} is not a number.")
-    return values
+    return [_kept(value) for value in values]
+
+
+def _kept(value: Cell) -> Cell:
+    """Give a value as what keeps it can hold it: whole numbers of more than 64 bits as text."""
+    return str(value) if type(value) is int and not -_LIMIT <= value < _LIMIT else value
 
 
 def _is_number(value: Cell) -> bool:
