@@ -204,6 +204,20 @@ def test_the_truth_of_feedback_reaches_the_inbox_as_labels(store: SqlStore) -> N
     assert rows == ['"a,1",1.5', "b,4", "k,y"]
 
 
+def test_a_truth_finds_an_answer_that_is_folded_after_it(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each worker has segments of its own: that of the feedback may be the older one."""
+    monkeypatch.setattr("iris_ct.flow.fold._MOST_BYTES", 1)
+    served(store)
+    store.journal_writer.append([Truth("p1", "rent", "bikes", NOON_US, [3.0])])
+    store.journal_writer.close()
+    store.journal_writer.append([record("p1", ["a"], [0.1])])
+    folded = fold_journal(store, Clock())
+    assert (folded.n_rows, folded.n_labels, folded.n_unmatched) == (1, 1, 0)
+    assert (store.journal.begun(), store.journal.segments()) == ({}, [])
+
+
 def test_the_truth_of_one_service_says_nothing_of_anothers_rows(store: SqlStore) -> None:
     """Ids are the callers': those of another service, perhaps of another domain, may be alike."""
     served(store)

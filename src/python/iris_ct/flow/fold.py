@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -82,18 +82,28 @@ def fold_journal(store: Store, clock: Clock) -> Folded:
         return Folded()
     done = Folded()
     with store.journal.folding():
-        for fold_id, names in store.journal.begun().items():
-            done = _joined(done, _fold(fold_id, names, store, clock))
-        for names in _portions(store):
-            done = _joined(done, _fold(store.journal.begin(names), names, store, clock))
+        plans = store.journal.begun()
+        planned = {name for names in plans.values() for name in names}
+        plans |= {store.journal.begin(names): names for names in _portions(store, planned)}
+        logged: list[_Logged] = []
+        try:
+            for fold_id, names in plans.items():
+                logged.append(_log_segments(fold_id, names, store))
+        finally:
+            # Only now is every answer in the log that a truth among them may be of. A fold that
+            # fails is tried again, and does not keep the segments of the others here.
+            for step in logged:
+                done = _joined(done, _end(step, store, clock))
     return done
 
 
-def _portions(store: Store) -> list[list[str]]:
-    """Share what waits among folds that memory can hold."""
+def _portions(store: Store, planned: Collection[str]) -> list[list[str]]:
+    """Share what waits, and is not planned yet, among folds that memory can hold."""
     portions: list[list[str]] = []
     size = _MOST_BYTES
     for segment in store.journal.segments():
+        if segment.name in planned:
+            continue
         if size + segment.size_bytes > _MOST_BYTES:
             portions.append([])
             size = 0
@@ -102,7 +112,19 @@ def _portions(store: Store) -> list[list[str]]:
     return portions
 
 
-def _fold(fold_id: str, names: Sequence[str], store: Store, clock: Clock) -> Folded:
+@dataclass(frozen=True)
+class _Logged:
+    """A fold whose predictions are in the log; ``model`` is one of theirs."""
+
+    fold_id: str
+    model: str
+    n_rows: int
+    torn_bytes: int
+    aside: list[str]
+    truths: list[Truth]
+
+
+def _log_segments(fold_id: str, names: Sequence[str], store: Store) -> _Logged:
     torn, aside = 0, []
     records: list[Record] = []
     truths: list[Truth] = []
@@ -125,11 +147,17 @@ def _fold(fold_id: str, names: Sequence[str], store: Store, clock: Clock) -> Fol
         records += known
         truths += content.truths
     n_rows = _log(fold_id, records, store)
-    n_labels = _label(fold_id, truths, store)
-    store.journal.finish(fold_id, kept=aside)
-    n_unmatched = sum(len(truth.values) for truth in truths) - n_labels
-    done = Folded(n_rows, torn, tuple(dict.fromkeys(aside)), n_labels, n_unmatched)
-    _tell(fold_id, records, done, store, clock)
+    return _Logged(fold_id, records[0].model if records else "", n_rows, torn, aside, truths)
+
+
+def _end(step: _Logged, store: Store, clock: Clock) -> Folded:
+    """Make labels of the truths of a fold, and remove its segments."""
+    n_labels = _label(step.fold_id, step.truths, store)
+    store.journal.finish(step.fold_id, kept=step.aside)
+    n_unmatched = sum(len(truth.values) for truth in step.truths) - n_labels
+    aside = tuple(dict.fromkeys(step.aside))
+    done = Folded(step.n_rows, step.torn_bytes, aside, n_labels, n_unmatched)
+    _tell(step.fold_id, step.model, done, store, clock)
     return done
 
 
@@ -181,7 +209,7 @@ def _specification(model: str, version: int, store: Store) -> Specification:
 
 
 # When a request was logged, and what of it: service, keys and predictions of its rows.
-_Logged = tuple[int, tuple[object, ...]]
+_Found = tuple[int, tuple[object, ...]]
 
 
 def _without_repeated(
@@ -192,7 +220,7 @@ def _without_repeated(
     Only records that say so may be repetitions: ids that callers choose need not differ.
     """
     asked_again = {record.puid for record in records if record.once}
-    logged: dict[str, list[_Logged]] = defaultdict(list)
+    logged: dict[str, list[_Found]] = defaultdict(list)
     if asked_again:
         found = store.predictions.find(model, asked_again, shadow=shadow)
         # The rows of a request stand one behind the other, from place 0.
@@ -219,7 +247,7 @@ def _content(record: Record) -> tuple[object, ...]:
     return record.service, tuple(keys), tuple(texts)
 
 
-def _is_repeated(record: Record, logged: Sequence[_Logged]) -> bool:
+def _is_repeated(record: Record, logged: Sequence[_Found]) -> bool:
     """Tell whether a request is one of those that were logged under its id.
 
     One that a service was sent again came a moment after the first and has the same answer; one
@@ -332,9 +360,7 @@ def _text(said: float | str | bool) -> str:
     return said if isinstance(said, str) else repr(said)
 
 
-def _tell(
-    fold_id: str, records: Sequence[Record], done: Folded, store: Store, clock: Clock
-) -> None:
+def _tell(fold_id: str, model: str, done: Folded, store: Store, clock: Clock) -> None:
     """Record what was lost, set aside or labelled; that predictions moved is no news."""
     parts = []
     if done.n_labels or done.n_unmatched:
@@ -356,7 +382,7 @@ def _tell(
         return
     store.audit.record(
         audit_event(
-            records[0].model if records else "",
+            model,
             "Prediction",
             f"journal:{fold_id}",
             "; ".join(parts),
