@@ -1,7 +1,8 @@
 """The service ``serving`` of docker-compose.yml as native processes, on a home whose catalogue is in an IRIS.
 
-Command, variables, secrets and mounts are those of the file. The IRIS is a stand-in:
-`tests.iris_driver` outside, `tests.iris_process` inside.
+Command, variables, secrets and mounts are those of the file, and where this may be, its user without
+any capability: with root's rights the tests change to it. The IRIS is a stand-in: `tests.iris_driver`
+outside, `tests.iris_process` inside.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ import psycopg
 import sqlalchemy as sa
 from tests.iris_process import IrisProcess
 from tests.servers import free_port, postgres_url
-from tests.stack.compose import ROOT, Service, read_service
+from tests.stack.compose import ROOT, declared, read_service
 from tests.stack.stack import PATH, Program, container_environment
 
 from iris_ct.adapters.store import SqlStore, iris_embedded, tables
@@ -27,6 +30,7 @@ from iris_ct.instance.privileges import grants
 
 READER, OPERATOR, SERVING, ACCOUNT = "CT_Reader", "CT_Operator", "CT_Serving", "ct_gateway"
 _DRIVER = "from tests import iris_driver as dbapi\n"
+_CT = "from iris_ct.cli.main import run\nrun()\n"
 
 
 @dataclass(frozen=True)
@@ -126,15 +130,20 @@ class Serving:
         (package / "__init__.py").write_text(_DRIVER)
         self.environment = {
             **container_environment(self.service),
-            "PYTHONPATH": os.pathsep.join([str(package.parent), *filter(None, sys.path)]),
+            "PYTHONPATH": f"{package.parent}{os.pathsep}{_packages()}",
             "CT_TEST_IRIS_URL": instance.url,
             "CT_TEST_IRIS_ACCOUNT": str(dur / "secrets" / "iris" / "gateway_password"),
             "CT_TEST_IRIS_AWAY": str(instance.away),
+            # The image knows its user by this name; this machine may know none of that number.
+            "LOGNAME": "ct",
             # What is tried is not the limit.
             "CT_SERVE_TIMEOUT_S": "60",
         }
-        self.program = Program("serving", list(self.service.command), self.environment, folder)
         self._folder = folder
+        self._as_user = self._change_user()
+        self.program = Program(
+            "serving", [*self._as_user, *self.service.command], self.environment, folder
+        )
 
     def start(self) -> None:
         """Start it, and wait until its health check is green."""
@@ -144,7 +153,7 @@ class Serving:
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command as ``docker compose exec serving`` does."""
         return subprocess.run(
-            command,
+            [*self._as_user, *command],
             env=self.environment,
             cwd=self._folder,
             capture_output=True,
@@ -154,15 +163,22 @@ class Serving:
         )
 
     def ask(
-        self, method: str, path: str, content: Any = None, *, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        content: Any = None,
+        *,
+        token: str | None = None,
+        kind: str = "application/json",
     ) -> Told:
-        """Ask the gateway."""
+        """Ask the gateway; what is no bytes is sent as JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": kind}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         try:
-            body = None if content is None else json.dumps(content)
+            is_ready = content is None or isinstance(content, bytes)
+            body = content if is_ready else json.dumps(content)
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             return Told(answer.status, answer.read())
@@ -180,6 +196,19 @@ class Serving:
             for place in ("artifacts", "models")
             for path in sorted((self.dur / place).rglob("*"))
         }
+
+    def _change_user(self) -> tuple[str, ...]:
+        """Put the programs of the image where its user finds them."""
+        changed = runner()
+        if changed is None:
+            return ()
+        programs = self._folder / "bin"
+        programs.mkdir()
+        (programs / "python").symlink_to(changed.python)
+        (programs / "ct").write_text(f"#!{changed.python}\n{_CT}")
+        (programs / "ct").chmod(0o755)
+        self.environment["PATH"] = f"{programs}{os.pathsep}{PATH}"
+        return changed.words
 
     def _show(self) -> None:
         self.seen.mkdir()
@@ -199,19 +228,56 @@ class Serving:
         }
 
 
-def prepare(dur: Path) -> Service:
-    """Run the service that makes directories and secrets; owners stay who they are."""
-    service = read_service("prepare")
-    scripts = dur.parent / "no-chown"
-    scripts.mkdir()
-    (scripts / "chown").write_text("#!/bin/sh\n")
-    (scripts / "chown").chmod(0o755)
-    places = {"/dur": str(dur), "/deploy": str(ROOT / "deploy")}
-    service = service.replacing(places)
-    subprocess.run(
-        service.command,
-        env={"PATH": f"{scripts}{os.pathsep}{PATH}"},
-        check=True,
-        capture_output=True,
+@dataclass(frozen=True)
+class Runner:
+    """What runs a command as the service's user, and the interpreter that this user may run."""
+
+    words: tuple[str, ...]
+    python: str
+
+
+@lru_cache(maxsize=1)
+def runner() -> Runner | None:
+    """Give how to change to the service's user; None where that cannot be."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        return None
+    user, _, group = str(declared("serving")["user"]).partition(":")
+    words = (
+        *("setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"),
+        *("--bounding-set=-all", "--no-new-privs"),
     )
-    return service
+    # The interpreter of the tests may lie where only root comes to; it also starts others.
+    system = f"/usr/bin/python3.{sys.version_info.minor}"
+    script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import iris_ct'])"
+    environment = {"PATH": PATH, "PYTHONPATH": _packages()}
+    for python in (sys.executable, system):
+        asked = subprocess.run(
+            [*words, python, "-c", f"{script}.check_returncode()"],
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        if asked.returncode == 0:
+            return Runner(words, python)
+    return None
+
+
+def _packages() -> str:
+    return os.pathsep.join(filter(None, sys.path))
+
+
+def prepare(dur: Path) -> None:
+    """Run the service that makes directories and secrets; without root owners stay who they are."""
+    service = read_service("prepare")
+    path = PATH
+    if runner() is None:
+        programs = dur.parent / "no-chown"
+        programs.mkdir()
+        (programs / "chown").write_text("#!/bin/sh\n")
+        (programs / "chown").chmod(0o755)
+        path = f"{programs}{os.pathsep}{PATH}"
+    places = {"/dur": str(dur), "/deploy": str(ROOT / "deploy")}
+    subprocess.run(
+        service.replacing(places).command, env={"PATH": path}, check=True, capture_output=True
+    )

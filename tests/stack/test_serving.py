@@ -7,6 +7,8 @@ before left. What the stand-in for IRIS shows and what not is said in `tests.iri
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -14,13 +16,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.cli.conftest import copied, lived
-from tests.cli.running import MODEL
+from tests.cli.conftest import lived
+from tests.cli.running import MODEL, copy_home
+from tests.cli.test_services import make_keys
+from tests.control.test_rest import multipart
 from tests.stack.outside import Instance, Serving, prepare
 
 from iris_ct.flow.rollback import roll_back
 
-__all__ = ["copied", "lived"]
+__all__ = ["lived"]
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -39,9 +43,12 @@ print(fold_journal(parts.store, parts.clock))
 parts.store.close()
 """
 TAKE_BACK = """
+import time
 from iris_ct import bootstrap
+from iris_ct.control.quality import Quality
 from iris_ct.flow.rollback import roll_back
 parts = bootstrap.parts()
+print(Quality(parts.store, time.monotonic).loss("rentals:2", shadow=False))
 roll_back("rentals", request_id="second", version=2, actor="rollout", reason="as a rollout does",
           store=parts.store, clock=parts.clock)
 parts.store.close()
@@ -57,30 +64,42 @@ class Clock:
 
 
 @pytest.fixture
-def dur(copied: Path) -> Path:
-    """A home in which everything has happened once, prepared as at each start of the containers."""
-    prepare(copied)
-    return copied
+def folder() -> Iterator[Path]:
+    """A place to which every user gets, as those of pytest's are not."""
+    made = Path(tempfile.mkdtemp(prefix="ct-serving-"))
+    made.chmod(0o755)
+    yield made
+    for directory in (made / "dur" / "secrets").iterdir():
+        directory.chmod(0o700)
+    shutil.rmtree(made)
 
 
 @pytest.fixture
-def instance(dur: Path, tmp_path: Path) -> Iterator[Instance]:
+def dur(lived: Path, folder: Path) -> Path:
+    """A home in which everything has happened once, prepared as at each start of the containers."""
+    copy = copy_home(lived, folder / "dur")
+    prepare(copy)
+    return copy
+
+
+@pytest.fixture
+def instance(dur: Path, folder: Path) -> Iterator[Instance]:
     """An IRIS that has the home's catalogue."""
-    made = Instance(tmp_path, dur)
+    made = Instance(folder, dur)
     yield made
     made.end()
 
 
 @pytest.fixture
-def serving(instance: Instance, dur: Path, tmp_path: Path) -> Iterator[Serving]:
+def serving(instance: Instance, dur: Path, folder: Path) -> Iterator[Serving]:
     """The container, not yet started."""
-    made = Serving(tmp_path, dur, instance)
+    made = Serving(folder, dur, instance)
     yield made
     made.program.kill()
 
 
 def test_predictions_are_answered_beside_an_iris_to_whom_has_a_token(
-    serving: Serving, instance: Instance
+    serving: Serving, instance: Instance, tmp_path: Path
 ) -> None:
     before = serving.read_only()
     serving.start()
@@ -89,6 +108,9 @@ def test_predictions_are_answered_beside_an_iris_to_whom_has_a_token(
     wait_until(lambda: image(serving, shop) == f"{MODEL}:2", serving)
     what_iris_appoints_answers(serving, instance, shop)
     services_are_made_and_deleted(serving, shop, ops)
+    models_and_authors_are_listed_and_removed(
+        serving, ops, token_of(serving, "boss", "admin"), tmp_path
+    )
     answers_and_feedback_reach_the_log(serving, instance, shop)
     a_rollout_may_go_back(serving, shop)
     the_console_says_where_messages_are(serving, shop)
@@ -152,9 +174,27 @@ def services_are_made_and_deleted(serving: Serving, reader: str, operator: str) 
     assert made.status == 201, made.body
     endpoint = "/model-endpoints/pair"
     wait_until(lambda: serving.ask("POST", endpoint, ASKED, token=reader).status == 200, serving)
+    said = serving.run("ct", "service", "list", "--json")
+    assert said.returncode == 0, said.stderr
+    listed = json.loads(said.stdout)
+    assert {(one["name"], one["status"]) for one in listed} >= {("pair", "running")}
     gone = serving.ask("DELETE", "/v1/model-services/pair", token=operator)
     assert gone.status in {200, 204}, gone.body
     wait_until(lambda: serving.ask("POST", endpoint, ASKED, token=reader).status == 404, serving)
+
+
+def models_and_authors_are_listed_and_removed(
+    serving: Serving, operator: str, admin: str, tmp_path: Path
+) -> None:
+    image = {"id": "com.iot", "version": "2.0.0", "title": "IoT", "image": "iot:2"}
+    [(_, kind)], form = multipart(("modeldata", "", json.dumps(image).encode()))
+    assert serving.ask("POST", "/v1/models", form, token=operator, kind=kind).status == 201
+    assert serving.ask("DELETE", "/v1/models/com.iot/2.0.0", token=operator).status == 200
+    _, public = make_keys(tmp_path, "jane")
+    jane = {"name": "jane", "publicKey": public.read_text()}
+    assert serving.ask("POST", "/v1/authors", jane, token=operator).status == 403
+    assert serving.ask("POST", "/v1/authors", jane, token=admin).status == 201
+    assert serving.ask("DELETE", "/v1/authors/jane", token=admin).status == 200
 
 
 def answers_and_feedback_reach_the_log(serving: Serving, instance: Instance, token: str) -> None:
@@ -182,7 +222,8 @@ def a_rollout_may_go_back(serving: Serving, token: str) -> None:
 
 
 def the_console_says_where_messages_are(serving: Serving, token: str) -> None:
-    assert serving.ask("GET", "/console", token=token).status == 200
+    for place in ("", f"/models/{MODEL}", "/services", "/production", "/quarantine"):
+        assert serving.ask("GET", f"/console{place}", token=token).status == 200, place
     page = serving.ask("GET", "/console/messages", token=token)
     assert page.status == 200
     assert b"Management Portal" in page.body
