@@ -222,9 +222,7 @@ class Keeper:
                 policy=self.policy,
                 actor=ACTOR,
                 at=at,
-                loss=lambda image: self._quality.loss(
-                    image, shadow=is_shadow and image == wished.image
-                ),
+                loss=self._quality.losses(stable.image, wished.image, shadow=is_shadow).get,
             )
         self._take(service, wished, step)
         return step.progress

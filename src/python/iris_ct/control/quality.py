@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,26 +19,56 @@ MIN_LABELS = 100
 EVERY_S = 30.0
 
 
+Losses = Mapping[str, Loss | None]
+
+
 class Quality:
-    """Remembers each image's loss for a while; belongs to one thread."""
+    """Remembers losses for a while; belongs to one thread."""
 
     def __init__(self, store: Store, now_s: Callable[[], float]) -> None:
         self._store, self._now_s = store, now_s
-        self._known: dict[tuple[str, bool], tuple[float, Loss | None]] = {}
+        self._known: dict[tuple[str, str, bool], tuple[float, Losses]] = {}
 
-    def loss(self, image: str, *, shadow: bool = False) -> Loss | None:
-        """Give the loss of ``<model>:<version>``.
+    def losses(self, stable: str, candidate: str, *, shadow: bool) -> Losses:
+        """Give the losses of two images ``<model>:<version>``.
 
-        None if it is none of ours, or fewer than `MIN_LABELS` rows that it predicted first have
-        labels.
+        That of the stable one is on the stretch of rows in which the candidate has labels: before,
+        it may have had an easier time, and a drift was perhaps why there is a candidate.
+
+        Parameters
+        ----------
+        shadow : bool
+            The candidate looks on.
+
+        Returns
+        -------
+        mapping
+            By image. None for what is none of ours, or has predicted fewer than `MIN_LABELS` rows
+            first that have labels.
         """
-        known = self._known.get((image, shadow))
+        asked = stable, candidate, shadow
+        known = self._known.get(asked)
         if known is None or self._now_s() - known[0] > EVERY_S:
-            known = self._now_s(), self._measured(image, shadow=shadow)
-            self._known[image, shadow] = known
+            known = self._now_s(), self._compared(stable, candidate, shadow=shadow)
+            # Of a rollout that is over nothing more is asked.
+            fresh = known[0] - 2 * EVERY_S
+            self._known = {one: said for one, said in self._known.items() if said[0] > fresh}
+            self._known[asked] = known
         return known[1]
 
-    def _measured(self, image: str, *, shadow: bool) -> Loss | None:
+    def _compared(self, stable: str, candidate: str, *, shadow: bool) -> Losses:
+        found: dict[str, Loss | None] = {stable: None, candidate: None}
+        tried = self._measured(candidate, shadow=shadow)
+        if tried is not None:
+            found[candidate], stretch = tried
+            held = self._measured(stable, shadow=False, stretch=stretch)
+            found[stable] = None if held is None else held[0]
+        return found
+
+    def _measured(
+        self, image: str, *, shadow: bool, stretch: tuple[int, int] | None = None
+    ) -> tuple[Loss, tuple[int, int]] | None:
+        """Measure an image on its rows; give the first and the last position of these, too."""
         model, _, version = image.partition(":")
         if not version.isdecimal():
             return None
@@ -53,16 +83,19 @@ class Quality:
         outcomes = self._store.predictions.outcomes(
             specification,
             as_of_seq=max(batch.seq for batch in arrivals),
+            from_position=stretch and stretch[0],
+            to_position=stretch and stretch[1],
             version=int(version),
             shadow=shadow,
         )
-        if len(outcomes.position) < MIN_LABELS:
+        position = outcomes.position
+        if len(position) < MIN_LABELS:
             return None
         metric = specification.metric
         losses = row_losses(
             metric, outcomes.truth, outcomes.predictions, positive=specification.positive
         )
-        return measured(metric, losses)
+        return measured(metric, losses), (int(position.min()), int(position.max()))
 
 
 def measured(metric: str, losses: NDArray[np.float64]) -> Loss:
