@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import json
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,16 @@ from benchmarks.table import Table, s, times
 from iris_ct import procedures
 from iris_ct.adapters.bundles import load_bundle
 from iris_ct.bootstrap import Parts
+from iris_ct.core.dataset.batch import Batch
 from iris_ct.core.scoring.inputs import Inputs
+from iris_ct.core.scoring.record import Entry
+from iris_ct.flow.predict_batch import predict_batch
+from iris_ct.flow.predict_row import predict_row
 
+_ROWS = 1_000
 _CALLS = 2_000
+# Of single rows: a turn is a fraction of a second, and a busy machine spoils some.
+_TURNS = 5
 
 
 def run(parts: Parts, made: Model, *, runs: int, n_scored: int) -> list[Table]:
@@ -31,47 +40,81 @@ def run(parts: Parts, made: Model, *, runs: int, n_scored: int) -> list[Table]:
     return [_single(parts, made, runs), _sets(parts, made, runs, n_scored)]
 
 
+class _NoLog:
+    """`ports.JournalWriter` that keeps nothing: what a prediction costs without its log."""
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Keep nothing."""
+
+
+@dataclass(frozen=True)
+class _Unlogged:
+    """As much of a store as a row that is said needs."""
+
+    journal_writer: _NoLog
+
+
 def _single(parts: Parts, made: Model, runs: int) -> Table:
-    row = served.rows(1, seed=3).select(FEATURES).row(0)
-    named = dict(zip(FEATURES, row, strict=True))
-    text = json.dumps(named)
-    matrix = np.array([row])
+    matrix = np.ascontiguousarray(served.rows(_ROWS, seed=3).select(FEATURES).to_numpy())
+    named = [dict(zip(FEATURES, row, strict=True)) for row in matrix.tolist()]
+    texts = [json.dumps(row) for row in named]
     booster = lightgbm.Booster(model_str=made.text)
     scorer = load_bundle(made.home / made.bundle)
-    bare = bare_call(made.text, matrix)
-    calls: dict[str, Callable[[], Any]] = {
-        "LightGBM's C call SingleRowFast (the limit)": bare,
-        "Scorer.score_row": lambda: scorer.score_row(named),
-        "procedures.predict_row, what CT.Predict calls": lambda: procedures.predict_row(
-            parts, MODEL, text
-        ),
-        "Booster.predict, one thread": lambda: booster.predict(matrix, num_threads=1),
-        "Booster.predict": lambda: booster.predict(matrix),
+    champion = parts.champions.require(MODEL)
+    unlogged: Any = _Unlogged(_NoLog())
+    calls: dict[str, Callable[[int], Any]] = {
+        "LightGBM's C call SingleRowFast (the limit)": bare_call(made.text, matrix),
+        "Scorer.score_row": lambda n: scorer.score_row(named[n]).prediction[0],
+        "flow.predict_row, its log left out": lambda n: predict_row(
+            champion, texts[n], store=unlogged, clock=parts.clock
+        )["prediction"],
+        "procedures.predict_row, what CT.Predict calls": lambda n: procedures.predict_row(
+            parts, MODEL, texts[n]
+        )["prediction"],
+        "Booster.predict, one thread": lambda n: np.asarray(
+            booster.predict(matrix[n : n + 1], num_threads=1)
+        )[0],
     }
-    expected = float(np.asarray(booster.predict(matrix))[0])
-    found_row = scorer.score_row(named).prediction[0]
-    answered = procedures.predict_row(parts, MODEL, text)["prediction"]
-    if not bare() == found_row == answered == expected:
-        raise RuntimeError("The ways to predict a row do not agree.")
-    found = interleaved({name: _repeat(call) for name, call in calls.items()}, runs=runs)
-    table = Table("H. One row in process", ("call", "a row", "beside the C call"))
-    limit = next(iter(found.values()))
-    for name, seconds in found.items():
-        table.add(name, f"{seconds / _CALLS * 1e6:.1f} us", times(seconds / limit))
-    table.notes = ["predict_row also reads JSON, looks who serves and writes the journal"]
+    expected = np.asarray(booster.predict(matrix)).tolist()
+    for name, call in calls.items():
+        if [float(call(n)) for n in range(_ROWS)] != expected:
+            raise RuntimeError(f"{name} does not give what Booster.predict gives.")
+    different = interleaved(
+        {name: _repeat(call, _ROWS) for name, call in calls.items()}, runs=runs
+    )
+    same = interleaved(
+        {name: _repeat(call, 1) for name, call in calls.items()}, runs=runs * _TURNS
+    )
+    table = Table(
+        f"H. One row in process: {_ROWS:,} different rows in turn, and the same row again and again",
+        ("call", "a row of many", "beside the C call", "the same row", "beside the C call"),
+    )
+    first = next(iter(calls))
+    for name in calls:
+        columns = []
+        for found in (different, same):
+            columns.append(f"{found[name] / _CALLS * 1e6:.1f} us")
+            columns.append(times(found[name] / found[first]))
+        table.add(name, *columns)
+    table.notes = [
+        "predict_row also reads JSON, looks who serves and writes the journal",
+        "of the same row a processor learns the way through all trees",
+    ]
     return table
 
 
-def _repeat(call: Callable[[], Any]) -> Callable[[], float]:
+def _repeat(call: Callable[[int], Any], n_rows: int) -> Callable[[], float]:
+    places = [number % n_rows for number in range(_CALLS)]
+
     def often() -> None:
-        for _ in range(_CALLS):
-            call()
+        for place in places:
+            call(place)
 
     return lambda: timed(often)
 
 
-def bare_call(text: str, matrix: NDArray[np.float64]) -> Callable[[], float]:
-    """Give a function that only calls LightGBM's C function for one row, all prepared."""
+def bare_call(text: str, matrix: NDArray[np.float64]) -> Callable[[int], float]:
+    """Give a function that only calls LightGBM's C function for a row, all prepared."""
     (path,) = (Path(lightgbm.__file__).parent / "lib").glob("lib_lightgbm.*")
     library = ctypes.CDLL(str(path))
     model, config, rounds = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_int()
@@ -85,16 +128,12 @@ def bare_call(text: str, matrix: NDArray[np.float64]) -> Callable[[], float]:
     if told != 0:
         raise RuntimeError("LightGBM's library refused the model.")
     result, written = ctypes.c_double(), ctypes.c_int64()
-    arguments = (
-        config,
-        matrix.ctypes.data_as(ctypes.c_void_p),
-        ctypes.byref(written),
-        ctypes.byref(result),
-    )
+    rows = [row.ctypes.data_as(ctypes.c_void_p) for row in matrix]
+    outs = (ctypes.byref(written), ctypes.byref(result))
     predict = library.LGBM_BoosterPredictForMatSingleRowFast
 
-    def call() -> float:
-        predict(*arguments)
+    def call(place: int) -> float:
+        predict(config, rows[place], *outs)
         return result.value
 
     return call
@@ -103,7 +142,7 @@ def bare_call(text: str, matrix: NDArray[np.float64]) -> Callable[[], float]:
 def _sets(parts: Parts, made: Model, runs: int, n_scored: int) -> Table:
     file = made.home / "scored.parquet"
     served.rows(n_scored, seed=4).write_parquet(file)
-    batch = ingest(parts, hand_over(parts, MODEL, file)).batch_id
+    batch = _ingested(parts, file)
     scorer = load_bundle(made.home / made.bundle, threads=2)
     booster = lightgbm.Booster(model_str=made.text)
     matrix = _read(file)
@@ -115,11 +154,23 @@ def _sets(parts: Parts, made: Model, runs: int, n_scored: int) -> Table:
         predicted = np.asarray(booster.predict(_read(file), num_threads=2))
         pl.DataFrame({"prediction": predicted}).write_parquet(made.home / "predicted.parquet")
 
+    def into_the_log() -> None:
+        predict_batch(
+            parts.champions.require(MODEL),
+            batch,
+            request_id=f"bench:{secrets.token_hex(8)}",
+            store=parts.store,
+            clock=parts.clock,
+        )
+
     sides: dict[str, Side] = {
         "read Parquet, Booster.predict": lambda: timed(read_and_predict),
         "read Parquet, Booster.predict, write Parquet": lambda: timed(and_write),
-        "procedures.predict_batch, into the prediction log": lambda: timed(
-            procedures.predict_batch, parts, MODEL, batch
+        "flow.predict_batch: read, predict, write into the prediction log": lambda: timed(
+            into_the_log
+        ),
+        "procedures.predict_batch: the same, and its copy as rows for SQL": lambda: timed(
+            procedures.predict_batch, parts, MODEL, batch.batch_id
         ),
         "Booster.predict of a matrix": lambda: timed(
             lambda: booster.predict(matrix, num_threads=2)
@@ -134,6 +185,11 @@ def _sets(parts: Parts, made: Model, runs: int, n_scored: int) -> Table:
     for name, seconds in found.items():
         table.add(name, s(seconds), times(limit / seconds))
     return table
+
+
+def _ingested(parts: Parts, file: Path) -> Batch:
+    batch_id = ingest(parts, hand_over(parts, MODEL, file)).batch_id
+    return next(b for b in parts.store.batches.arrivals(MODEL) if b.batch_id == batch_id)
 
 
 def _read(file: Path) -> NDArray[np.float64]:
