@@ -111,8 +111,11 @@ class JournalWriter:
             If the segments together hold too much, or the disk takes no more. Nothing was
             written then.
         """
-        block = b"".join([_framed(payload) for payload in map(self._encode, entries)])
-        if not block:
+        if len(entries) == 1:
+            block = _framed(self._encode(entries[0]))
+        elif entries:
+            block = b"".join([_framed(payload) for payload in map(self._encode, entries)])
+        else:
             return
         # A single prediction waits for this, so that its usual way calls little.
         with self._thread_lock:
