@@ -91,6 +91,19 @@ def test_a_failing_candidate_is_taken_back_for_good_with_the_numbers_in_the_reco
     assert shares(step.progress, POLICY) == (0.0, None)
 
 
+def test_a_candidate_that_finds_wrong_what_the_stable_model_takes_is_taken_back() -> None:
+    """As when a feature was renamed: each answer is a 400, which is nobody's failure alone."""
+    progress = started(counts(1000, 0))
+    for wrong, expected in ((5, "running"), (50, "back")):
+        now = {
+            "bikes:3": Counts(1100, 0, BOUNDS, (1100, 0, 0), rejected=5),
+            "bikes:4": Counts(50, 0, BOUNDS, (50, 0, 0), rejected=wrong),
+        }
+        step = look(progress, now, policy=POLICY, actor="c", at=at(5), loss=no_labels)
+        assert step.progress is not None
+        assert step.progress.state == expected
+
+
 def test_a_candidate_slower_than_the_limit_of_the_start_is_taken_back() -> None:
     progress = started(counts(1000, 0))
     assert progress.slow_limit_s == 0.01

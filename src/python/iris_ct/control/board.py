@@ -34,6 +34,7 @@ class _Branch(msgspec.Struct):
     rows: int
     latency_s: float
     buckets: list[int]
+    rejected: int = 0
 
 
 class _Stats(msgspec.Struct):
@@ -159,7 +160,9 @@ def _states(stats: _Stats) -> list[BranchState]:
             one.branch,
             one.image,
             tuple(one.pids),
-            Counts(one.requests, one.errors + one.timeouts, bounds, tuple(one.buckets)),
+            Counts(
+                one.requests, one.errors + one.timeouts, bounds, tuple(one.buckets), one.rejected
+            ),
         )
         for one in stats.branches
     ]

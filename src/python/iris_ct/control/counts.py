@@ -19,12 +19,15 @@ class Counts:
         Upper ends of the latency buckets, growing.
     buckets : tuple of int
         Answers in each bucket, not cumulated, and those above the last bound.
+    rejected : int
+        Requests that the model found wrong.
     """
 
     requests: int = 0
     errors: int = 0
     bounds_s: tuple[float, ...] = ()
     buckets: tuple[int, ...] = (0,)
+    rejected: int = 0
 
     def since(self, before: Counts) -> Counts:
         """Give what came after ``before``; all of it if the gateway has started anew."""
@@ -36,6 +39,7 @@ class Counts:
             self.errors - before.errors,
             self.bounds_s,
             tuple(now - then for now, then in zip(self.buckets, before.buckets, strict=True)),
+            self.rejected - before.rejected,
         )
 
     def slower_than(self, limit_s: float | None) -> int:
@@ -65,4 +69,5 @@ def total(counts: Sequence[Counts]) -> Counts:
         sum(one.errors for one in counts),
         counts[0].bounds_s,
         tuple(sum(column) for column in zip(*(one.buckets for one in counts), strict=True)),
+        sum(one.rejected for one in counts),
     )

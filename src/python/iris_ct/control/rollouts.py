@@ -205,7 +205,12 @@ def _traffic(
 ) -> Traffic:
     since = counts.get(image, Counts()).since(progress.before.get(image, Counts()))
     return Traffic(
-        since.requests, since.errors, since.slower_than(progress.slow_limit_s), loss(image)
+        since.requests,
+        # Both models see requests of the same kind: one that finds more of them wrong than the
+        # other fails those who ask, too.
+        since.errors + since.rejected,
+        since.slower_than(progress.slow_limit_s),
+        loss(image),
     )
 
 

@@ -21,7 +21,7 @@ BOUNDS_S = (
     *(1.0, 2.5, 3.0, 5.0, 10.0, 30.0),
 )
 # From here on an answer is a failure of ours or of the model, not of who asked.
-_FAILED = 500
+_WRONG, _FAILED = 400, 500
 _TIMED_OUT = 504
 _UNAVAILABLE = 503
 # Series that models may make, so that a model cannot fill the memory.
@@ -63,7 +63,7 @@ class BranchCounts:
         """Give the counts as the statistics frame says them.
 
         ``errors`` are answers of 500 and above without ``timeouts``; ``refused`` are those of
-        them that found the queue full. Buckets are not cumulated; the last has no upper end.
+        them that found the queue full. ``rejected`` are requests that were found wrong. Buckets are not cumulated; the last has no upper end.
         """
         service, branch, model, version = self.place
         timeouts = self.codes.get(_TIMED_OUT, 0)
@@ -77,6 +77,7 @@ class BranchCounts:
             "errors": sum(n for code, n in self.codes.items() if code >= _FAILED) - timeouts,
             "timeouts": timeouts,
             "refused": self.codes.get(_UNAVAILABLE, 0),
+            "rejected": sum(n for code, n in self.codes.items() if _WRONG <= code < _FAILED),
             "rows": self.rows,
             "latency_s": self.seconds,
             "buckets": self.buckets,
