@@ -80,7 +80,7 @@ def _single(parts: Parts, made: Model, runs: int) -> Table:
         if [float(call(n)) for n in range(_ROWS)] != expected:
             raise RuntimeError(f"{name} does not give what Booster.predict gives.")
     different = interleaved(
-        {name: _repeat(call, _ROWS) for name, call in calls.items()}, runs=runs
+        {name: _repeat(call, _ROWS) for name, call in calls.items()}, runs=runs * _TURNS
     )
     same = interleaved(
         {name: _repeat(call, 1) for name, call in calls.items()}, runs=runs * _TURNS
