@@ -56,7 +56,8 @@ class Steps:
         session = X.get("mxe-meta", {})
         if "begun" in X:
             open(X["begun"], "w").close()
-        while "until" in X and not os.path.exists(X["until"]):
+        give_up = time.monotonic() + 60
+        while "until" in X and not os.path.exists(X["until"]) and time.monotonic() < give_up:
             time.sleep(0.01)
         if "give" in X:
             return {"seen": session.get("state"), "mxe-meta": {"state": X["give"]}}

@@ -555,7 +555,7 @@ class Answers:
             return _done(body, n_rows, metrics)
         with sessions.held(name) as held:
             if self.is_late(since_s):
-                raise AskedError("The session was busy until it was too late.", 504)
+                raise AskedError("Its turn came too late, and the session's state stays.", 504)
             if held is None:
                 raise BusyError(name)
             earlier = held.answered(_digest_of(call)) if call.again else None
