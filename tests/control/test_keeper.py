@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +77,14 @@ def test_a_champion_is_served_without_asking(parts: Parts) -> None:
     assert images(service) == [(f"{MODEL}:2", 1.0, False)]
     scorer = load_bundle(parts.home / service.branches[0].served.bundle)
     assert (scorer.signature.model, scorer.signature.version) == (MODEL, 2)
+
+
+def test_a_bundle_that_was_deleted_is_made_again(parts: Parts) -> None:
+    keeper = Keeper(parts)
+    bundle = parts.home / only(keeper.look([])).branches[0].served.bundle
+    shutil.rmtree(bundle)
+    keeper.look([])
+    assert load_bundle(bundle).signature.version == 2
 
 
 def test_a_promotion_is_followed_at_the_next_look(parts: Parts) -> None:

@@ -77,10 +77,11 @@ class Catalogue:
 
     def _version(self, model: str, number: int) -> Served:
         """Bundle a version that was trained here, once."""
-        known = self._own.get((model, number))
-        if known is not None:
-            return known
         store, home = self._parts.store, self._parts.home
+        known = self._own.get((model, number))
+        # One that is damaged is to be deleted, and is then made again.
+        if known is not None and (home / known.bundle).is_dir():
+            return known
         version = store.models.get(model, number)
         files = store.models.files(version)
         bundle = write_bundle(
