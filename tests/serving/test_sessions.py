@@ -363,7 +363,7 @@ def test_kills_of_workers_lose_no_step_and_double_none(tmp_path: Path, package: 
         with clients(running, ["s", "s", "s", "t"]) as steps:
             for _ in range(5):
                 more(steps, 40)
-                pid = running.worker_pids()[0]
+                pid = wait_for(running.worker_pids)[0]
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         for session, numbers in steps.items():
