@@ -43,15 +43,16 @@ print(fold_journal(parts.store, parts.clock))
 parts.store.close()
 """
 TAKE_BACK = """
-import time
 from iris_ct import bootstrap
-from iris_ct.control.quality import Quality
 from iris_ct.flow.rollback import roll_back
 parts = bootstrap.parts()
-print(Quality(parts.store, time.monotonic).loss("rentals:2", shadow=False))
+store = parts.store
+specification = store.specifications.get(store.models.get("rentals", 2).spec_digest)
+newest = max(batch.seq for batch in store.batches.arrivals("rentals"))
+print(len(store.predictions.outcomes(specification, as_of_seq=newest, version=2).position))
 roll_back("rentals", request_id="second", version=2, actor="rollout", reason="as a rollout does",
-          store=parts.store, clock=parts.clock)
-parts.store.close()
+          store=store, clock=parts.clock)
+store.close()
 """
 
 
@@ -177,7 +178,9 @@ def services_are_made_and_deleted(serving: Serving, reader: str, operator: str) 
     said = serving.run("ct", "service", "list", "--json")
     assert said.returncode == 0, said.stderr
     listed = json.loads(said.stdout)
-    assert {(one["name"], one["status"]) for one in listed} >= {("pair", "running")}
+    [pair] = [one for one in listed if one["name"] == "pair"]
+    assert pair["status"] == "running"
+    assert pair["endpoint"] == f"http://localhost:{serving.port}{endpoint}"
     gone = serving.ask("DELETE", "/v1/model-services/pair", token=operator)
     assert gone.status in {200, 204}, gone.body
     wait_until(lambda: serving.ask("POST", endpoint, ASKED, token=reader).status == 404, serving)
@@ -216,6 +219,7 @@ def answers_and_feedback_reach_the_log(serving: Serving, instance: Instance, tok
 
 
 def a_rollout_may_go_back(serving: Serving, token: str) -> None:
+    """What was predicted is held against labels, with what that spills, and a version appointed."""
     said = serving.run("python", "-c", TAKE_BACK)
     assert said.returncode == 0, said.stderr
     wait_until(lambda: image(serving, token) == f"{MODEL}:2", serving)
@@ -236,6 +240,7 @@ def answers_go_on_while_iris_is_away(serving: Serving, instance: Instance, token
     services = "/v1/model-services"
     instance.away.touch()
     assert serving.ask("GET", services, token=token).status == 503
+    assert serving.ask("GET", "/console", token=token).status == 503
     assert image(serving, token) == f"{MODEL}:2"
     serving.program.kill()
     serving.start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import resource
 import signal
@@ -108,8 +109,10 @@ def _listening(options: GatewayOptions) -> Iterator[socket.socket]:
 
 
 def address_of(options: GatewayOptions, listener: socket.socket) -> str:
-    """Give the address under which it serves."""
+    """Give the address under which it serves, as somebody on this machine can ask it."""
     host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = "localhost"
     scheme = "http" if options.tls_cert is None else "https"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
