@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -131,22 +132,11 @@ class Pilot:
 
     async def run(self) -> None:
         """Look, and log what waits, until the end."""
-        await asyncio.gather(
-            self._repeat(self._turn, LOOK_S, "A look at what is to be served"),
-            self._repeat(self._fold, _FOLD_S, "Logging predictions"),
-        )
-
-    async def _repeat(
-        self, turn: Callable[[], Awaitable[None]], every_s: float, what: str
-    ) -> None:
         over = self._control.over
-        while not over.is_set():
-            try:
-                await turn()
-            except CTError as error:
-                _log.warning("%s failed: %s", what, error)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), every_s)
+        await asyncio.gather(
+            repeat(self._turn, LOOK_S, "A look at what is to be served", over),
+            repeat(self._fold, _FOLD_S, "Logging predictions", over),
+        )
 
     async def _fold(self) -> None:
         loop = asyncio.get_running_loop()
@@ -162,9 +152,12 @@ class Pilot:
             self._push = loop.create_task(self._hand_over(self._table(look)))
             # Most plans are followed at once, and then told so at once.
             await asyncio.wait([self._push], timeout=LOOK_S)
-        is_settled = self._push is not None and self._push.done()
-        if self._push is not None and is_settled:
-            await self._push
+        push = self._push
+        is_settled = push is not None and push.done()
+        if push is not None and is_settled and push.exception() is not None:
+            # It is handed over anew at the next look.
+            self._push = self._planned = None
+            await push
         self._write_state(look, settled=is_settled)
         is_due = is_new or loop.time() - self._forgot_at_s > _FORGET_S
         if is_settled and is_due and not self._refused:
@@ -202,6 +195,32 @@ class Pilot:
             settled=settled,
             at=self._parts.clock.now(),
         )
+
+
+async def repeat(
+    turn: Callable[[], Awaitable[None]], every_s: float, what: str, over: asyncio.Event
+) -> None:
+    """Do something again and again; one that fails is told once and stops nothing else."""
+    told = ""
+    while not over.is_set():
+        try:
+            await turn()
+            told = ""
+        except Exception as error:  # noqa: BLE001 - the process has other things to do
+            text = f"{what} failed: {_words_of(error)}"
+            if text != told:
+                _log.warning("%s", text)
+            told = text
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), every_s)
+
+
+def _words_of(error: Exception) -> str:
+    """Say what went wrong; what others than our own errors say may hold values of rows."""
+    if isinstance(error, CTError):
+        return str(error)
+    where = "".join(traceback.format_tb(error.__traceback__)).rstrip()
+    return f"{type(error).__name__}\n{where}"
 
 
 def fold_if_due(parts: Parts) -> None:
