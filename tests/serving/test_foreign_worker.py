@@ -369,6 +369,21 @@ def test_metrics_that_are_no_json_are_left_out_and_the_stream_goes_on() -> None:
     ]
 
 
+class Whole:
+    """A Seldon class that makes its answers whole."""
+
+    def predict_raw(self, message: Any) -> Any:
+        metrics = [{"type": "COUNTER", "key": "raw", "value": 2}]
+        return {"meta": {"metrics": metrics, "tags": {"a": 1}}, "jsonData": message["jsonData"]}
+
+
+def test_metrics_of_a_whole_answer_are_counted() -> None:
+    answers = foreign_worker.Answers(foreign_worker.SeldonModel(Whole()))
+    status, body, _, _, _, metrics = answers.answer(foreign(call(SELDON, {"jsonData": [1]})))
+    assert (status, metrics) == (200, [{"type": "COUNTER", "key": "raw", "value": 2}])
+    assert json.loads(body)["meta"]["metrics"] == metrics
+
+
 @pytest.mark.parametrize(
     ("protocol", "body"),
     [
