@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
+import signal
 import socket
 import zlib
 from collections.abc import Iterator
@@ -222,6 +224,23 @@ def test_bodies_count_until_they_are_answered(tmp_path: Path) -> None:
         ]
         assert sorted(one.result().status for one in asked) == [200, 200, 503, 503]
         assert running.ask("POST", "/model-endpoints/one", b"{}").status == 200
+
+
+def test_a_shadow_that_hangs_keeps_no_more_copies_than_fit_and_nobody_out(tmp_path: Path) -> None:
+    both = [branch(tmp_path), branch(tmp_path, "s", version="2", shadow=True)]
+    write_routes(tmp_path, routes(("one", both), timeout_s=60))
+    said = {"CT_SERVE_MAX_WAITING_MB": "1", "CT_SERVE_DRAIN_S": "0.5"}
+    with gateway(tmp_path, control=True, **said) as running:
+        wait_for(lambda: len(running.worker_pids()) == 2)
+        os.kill(running.worker_pids()[1], signal.SIGSTOP)
+        body = json.dumps({"more": "0" * 300_000})
+        for _ in range(6):
+            assert running.ask("POST", "/model-endpoints/one", body).status == 200
+        told = running.ask("GET", "/metrics").body.decode()
+        drops = next(
+            line for line in told.splitlines() if 'ct_shadow_drops_total{branch="s"' in line
+        )
+        assert drops.endswith(" 3.0")
 
 
 def test_a_long_body_is_refused_by_its_length_or_when_it_has_come(running: Gateway) -> None:

@@ -105,6 +105,8 @@ class Gateway:
         self.pages, self.access = pages, access
         self.table = Table(0, ())
         self.waiting = Waiting(options.max_waiting)
+        # Bytes that wait for those who look on, who must not keep others out.
+        self._mirrored = 0
         self._clock = clock
         self._max_body = options.max_body
         # Predictions are named by this process and a number: unique, and cheap to make.
@@ -305,8 +307,12 @@ class Gateway:
 
     def _mirror(self, service: Service, call: Call) -> None:
         """Send copies to those that look on; nobody waits for what they say."""
+        n_bytes = len(call.body)
         for shadow in service.shadows:
-            if shadow.pool.n_waiting >= shadow.pool.limits.max_queue:
+            if (
+                shadow.pool.n_waiting >= shadow.pool.limits.max_queue
+                or self._mirrored + n_bytes > self.waiting.limit
+            ):
                 shadow.counts.shadow_drops += 1
                 continue
             copy = Call(
@@ -328,9 +334,11 @@ class Gateway:
             def count(
                 answer: Answer | Failure, shadow: Branch = shadow, began: float = began
             ) -> None:
+                self._mirrored -= n_bytes
                 n_rows = 0 if isinstance(answer, Failure) else answer.n_rows
                 shadow.counts.add(answer.status, self._clock() - began, n_rows)
 
+            self._mirrored += n_bytes
             shadow.pool.ask(copy, count)
 
     def _name(self, headers: Headers) -> str:
