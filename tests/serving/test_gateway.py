@@ -229,8 +229,9 @@ def test_bodies_count_until_they_are_answered(tmp_path: Path) -> None:
 def test_a_shadow_that_hangs_keeps_no_more_copies_than_fit_and_nobody_out(tmp_path: Path) -> None:
     both = [branch(tmp_path), branch(tmp_path, "s", version="2", shadow=True)]
     write_routes(tmp_path, routes(("one", both), timeout_s=60))
-    said = {"CT_SERVE_MAX_WAITING_MB": "1", "CT_SERVE_DRAIN_S": "0.5"}
-    with gateway(tmp_path, control=True, **said) as running:
+    with gateway(
+        tmp_path, control=True, CT_SERVE_MAX_WAITING_MB="1", CT_SERVE_DRAIN_S="0.5"
+    ) as running:
         wait_for(lambda: len(running.worker_pids()) == 2)
         os.kill(running.worker_pids()[1], signal.SIGSTOP)
         body = json.dumps({"more": "0" * 300_000})
