@@ -16,6 +16,7 @@ from iris_ct.control.counts import BranchState, Counts
 from iris_ct.control.keeper import Keeper, Look
 from iris_ct.control.measure import Meter, Use
 from iris_ct.control.plan import PlannedService, route_table
+from iris_ct.core.narration import narrate
 from iris_ct.core.rollout import RolloutPolicy, parse_stages
 from iris_ct.core.service import Autoscaling, ModelRef, make_service
 from iris_ct.flow.rollback import roll_back
@@ -149,6 +150,25 @@ def test_a_failing_candidate_is_taken_back_and_the_champion_with_it(parts: Parts
     back = [d for d in parts.store.decisions.decisions(MODEL) if d.kind == "rollout"][-1]
     assert back.outcome == "back"
     assert [check.passed for check in back.checks] == [False, True]
+
+
+def test_a_candidate_that_cannot_be_started_is_taken_back(parts: Parts) -> None:
+    keeper = Keeper(parts, POLICY)
+    keeper.look([])
+    old, new = step_back(parts)
+    unable = {f"{MODEL}/{MODEL}-1"}
+    assert len(only(keeper.look([state(old, 100)], unable)).branches) == 2
+    assert images(only(keeper.look([state(old, 120)], unable))) == [(old, 1.0, False)]
+    champion = parts.store.models.champion(MODEL)
+    assert champion is not None
+    assert (champion.version, champion.actor) == (2, "rollout")
+    back = [d for d in parts.store.decisions.decisions(MODEL) if d.kind == "rollout"][-1]
+    assert (back.outcome, back.checks) == ("back", ())
+    assert back.reason.endswith("it cannot be started")
+    assert "cannot be started" in "\n".join(
+        narrate(back, parts.store.specifications.newest(MODEL))
+    )
+    assert new in back.reason
 
 
 def test_a_rollout_goes_on_with_another_control_process(parts: Parts) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -101,15 +101,20 @@ class Keeper:
         self._stable: dict[str, Served] = {}
         # What was counted of each image of each service, as a candidate may have served before.
         self._counted: dict[str, dict[str, Counts]] = {}
+        # Branches that the gateway could not start.
+        self._unable: Collection[str] = ()
 
-    def look(self, states: Sequence[BranchState]) -> Look:
+    def look(self, states: Sequence[BranchState], unable: Collection[str] = ()) -> Look:
         """Look once.
 
         Parameters
         ----------
         states : sequence of BranchState
             What the gateway runs, as it said last.
+        unable : collection of str
+            ``<service>/<branch>`` of what it was asked to start and could not.
         """
+        self._unable = unable
         uses = self.meter.use([pid for state in states for pid in state.pids], now_s=self.now_s())
         services, failures, models = [], {}, set()
         wished = self._wished()
@@ -215,8 +220,13 @@ class Keeper:
             return progress
         else:
             progress = rollouts.fitted(progress, self.policy)
+            given_up = (
+                rollouts.give_up(progress, policy=self.policy, actor=ACTOR, at=at)
+                if _key(service.name, branch_name(wished)) in self._unable
+                else None
+            )
             is_shadow = self.policy.stages[progress.stage].is_shadow
-            step = rollouts.look(
+            step = given_up or rollouts.look(
                 progress,
                 counts,
                 policy=self.policy,

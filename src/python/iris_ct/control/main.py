@@ -121,6 +121,8 @@ class Pilot:
         self._path = parts.home / "serving" / "routes.json"
         self._revision = _revision_of(self._path)
         self._planned: Look | None = None
+        # What the gateway could not start, by service and branch, and by service.
+        self._unable: dict[str, str] = {}
         self._refused: dict[str, str] = {}
         self._sent_at_s = 0.0
         # Hands the plan to the gateway, which may wait for what is slow to start.
@@ -169,11 +171,12 @@ class Pilot:
         """Let the gateway serve a table; one that comes after it takes its place at once."""
         told = await self._control.push(text)
         if self._push is asyncio.current_task():
-            self._refused = _refusals(told)
+            self._unable = _errors(told)
+            self._refused = {key.partition("/")[0]: why for key, why in self._unable.items()}
             _keep(self._path, text)
 
     def _look(self) -> Look:
-        return self._keeper.look(self._board.states())
+        return self._keeper.look(self._board.states(), frozenset(self._unable))
 
     def _table(self, look: Look) -> bytes:
         self._revision += 1
@@ -281,11 +284,11 @@ def _revision_of(path: Path) -> int:
         return 0
 
 
-def _refusals(told: Answer) -> dict[str, str]:
-    """Read why services are not served: ``errors`` by ``<service>/<branch>``."""
+def _errors(told: Answer) -> dict[str, str]:
+    """Read why branches are not served, by ``<service>/<branch>``."""
     content = msgspec.json.decode(told.body) if told.body else {}
-    errors = content.get("errors") or {}
-    return {key.partition("/")[0]: reason for key, reason in errors.items()}
+    errors: dict[str, str] = content.get("errors") or {}
+    return errors
 
 
 def _keep(path: Path, text: bytes) -> None:

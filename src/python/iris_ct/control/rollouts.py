@@ -155,14 +155,7 @@ def look(
     if judged.verdict == "wait":
         return Step(progress, None)
     if judged.verdict == "back":
-        reason = (
-            f"{progress.candidate} is taken back in service {progress.service}, "
-            f"{progress.stable} answers again: {judged.reason}"
-        )
-        decision = _record(
-            progress, "back", reason, actor=actor, at=at, policy=policy, judged=judged
-        )
-        return Step(replace(progress, state="back"), decision)
+        return _back(progress, judged.reason, policy=policy, actor=actor, at=at, judged=judged)
     following = progress.stage + 1
     done = following == len(policy.stages)
     what = "it answers all requests" if done else _say(policy, following)
@@ -173,6 +166,30 @@ def look(
     outcome = "full" if done else "forward"
     decision = _record(progress, outcome, reason, actor=actor, at=at, policy=policy, judged=judged)
     return Step(None if done else _stage(progress, counts, stage=following, at=at), decision)
+
+
+def give_up(progress: Progress, *, policy: RolloutPolicy, actor: str, at: datetime) -> Step | None:
+    """Take a candidate back that cannot be started; None as long as its stage may take."""
+    if (at - progress.began_at).total_seconds() < policy.min_stage_s:
+        return None
+    return _back(progress, "it cannot be started", policy=policy, actor=actor, at=at)
+
+
+def _back(
+    progress: Progress,
+    why: str,
+    *,
+    policy: RolloutPolicy,
+    actor: str,
+    at: datetime,
+    judged: RolloutDecision | None = None,
+) -> Step:
+    reason = (
+        f"{progress.candidate} is taken back in service {progress.service}, "
+        f"{progress.stable} answers again: {why}"
+    )
+    decision = _record(progress, "back", reason, actor=actor, at=at, policy=policy, judged=judged)
+    return Step(replace(progress, state="back"), decision)
 
 
 def shares(progress: Progress, policy: RolloutPolicy) -> tuple[float, Stage | None]:
