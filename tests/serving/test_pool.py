@@ -172,6 +172,23 @@ def test_an_overload_is_over_when_it_ends(tmp_path: Path) -> None:
     with_pool(tmp_path, do, limits=LIMITS._replace(timeout_s=3.0, max_queue=1000))
 
 
+def test_nobody_is_forgotten_among_many_who_ask_again_and_again(tmp_path: Path) -> None:
+    """A hundred clients, of whom each waits for its answer: more than a worker is sent at once."""
+
+    async def do(pool: Pool) -> None:
+        await pool.ready()
+        left, told = iter(range(2000)), []
+
+        async def client() -> None:
+            for number in left:
+                told.append(await answer_of(pool, call({"sleep": 0.002}, f"p{number}")))
+
+        await asyncio.gather(*(client() for _ in range(100)))
+        assert (len(told), {type(one) for one in told}) == (2000, {Answer})
+
+    with_pool(tmp_path, do, limits=LIMITS._replace(timeout_s=2.0, max_queue=1000))
+
+
 def test_a_stopped_worker_is_replaced(tmp_path: Path) -> None:
     async def do(pool: Pool) -> None:
         await pool.ready()

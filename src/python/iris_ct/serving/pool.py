@@ -266,10 +266,16 @@ class Pool:
         self.held.append(waiting)
 
     def ask_held(self, link: WorkerLink) -> None:
-        """Send a worker what waits, the newest first: the oldest would be late all the same."""
+        """Send a worker what waits: the oldest first, as long as that need not be late.
+
+        Where more comes than can be done the oldest would be late all the same, and the newest
+        after it; then the newest is answered.
+        """
         if link in self._links:
+            in_time = link.heard + self.limits.timeout_s / 2
             while self.held and link.has_room:
-                waiting = self.held.pop()
+                from_left = self.held[0].deadline > in_time
+                waiting = self.held.popleft() if from_left else self.held.pop()
                 if waiting.is_open:
                     link.ask(waiting)
 
