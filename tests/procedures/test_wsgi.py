@@ -130,6 +130,14 @@ def test_it_says_that_it_lives_and_what_it_serves(application: Application) -> N
     assert ask(application, f"/v2/models/{MODEL}/ready") == (200, {"name": MODEL, "ready": True})
 
 
+def test_a_name_that_cannot_stand_in_the_log_is_not_taken(application: Application) -> None:
+    message = {"data": {"names": [*ROW], "ndarray": [[*ROW.values()]]}}
+    path = f"/model-endpoints/{MODEL}"
+    for said, is_taken in (("mine", True), ("x" * 300, False), ("a\tb", False)):
+        _, told = ask(application, path, message, HTTP_SELDON_PUID=said)
+        assert (told["meta"]["puid"] == said) == is_taken
+
+
 def test_a_body_that_is_too_large_is_not_read(application: Application) -> None:
     status, _ = ask(application, "/invocations", {}, CONTENT_LENGTH=str(MAX_BODY + 1))
     assert status == 413

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from iris_ct.core.errors import CTError, DataError, NoChampionError, TransientError
+from iris_ct.core.wire.exchange import MAX_ID_LENGTH
 from iris_ct.core.wire.open_inference_outputs import server_metadata
 from iris_ct.core.wire.refusal import MLFLOW, OPEN_INFERENCE, SELDON, WireError, error_body
 from iris_ct.serving.app import WorkerApp
@@ -122,7 +123,7 @@ class Application:
                 environ.get("PATH_INFO", ""),
                 _body(environ) if place.method == "POST" else b"",
                 environ.get("CONTENT_TYPE") or "",
-                headers.get("seldon-puid") or uuid.uuid4().hex,
+                _name(headers.get("seldon-puid", "")),
                 headers,
                 shadow=False,
                 service=model,
@@ -215,12 +216,18 @@ def _protocol_of(path: str) -> str:
 
 def _body(environ: Environ) -> bytes:
     said = environ.get("CONTENT_LENGTH") or "0"
-    if not said.isdigit():
+    # Python takes digits of other scripts for digits, too.
+    if not said.isascii() or not said.isdigit():
         raise WireError(400, "Content-Length must be a number.")
     if int(said) > MAX_BODY:
         raise WireError(413, f"The body has {said} bytes, at most {MAX_BODY} are taken.")
     body: bytes = environ["wsgi.input"].read(int(said))
     return body
+
+
+def _name(said: str) -> str:
+    """Name a prediction as the caller does, if that can stand in the log; else give a new name."""
+    return said if 0 < len(said) <= MAX_ID_LENGTH and said.isprintable() else uuid.uuid4().hex
 
 
 def _refusal(protocol: str, status: int, text: str) -> Answer:
