@@ -112,7 +112,8 @@ class Connection(HttpToolsProtocol):
 
     since = _NEVER
     idle_since = _NEVER
-    n_bytes = 0
+    unread_since = _NEVER
+    n_bytes = n_unread = 0
     in_head = True
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -246,13 +247,25 @@ class Connection(HttpToolsProtocol):
         """Say whether a request has taken too long to arrive."""
         return now - self.since > limit_s + self.n_bytes / _SLOWEST
 
+    def is_unread(self, now: float) -> bool:
+        """Say whether what was written has been standing there unread, also after the close."""
+        n_bytes = self.transport.get_write_buffer_size()
+        if not n_bytes or n_bytes != self.n_unread:
+            self.n_unread, self.unread_since = n_bytes, now
+        return now - self.unread_since > self.timeout_keep_alive
+
 
 def close_late(connections: Iterable[object], now: float, limit_s: float) -> None:
-    """Close the connections whose request has taken too long to arrive, and idle ones."""
+    """Close the connections whose request has taken too long to arrive, and idle ones.
+
+    Those of clients that do not read what they asked for are cut off.
+    """
     for connection in list(connections):
         if not isinstance(connection, Connection):
             continue
-        if connection.is_late(now, limit_s):
+        if connection.is_unread(now):
+            connection.transport.abort()
+        elif connection.is_late(now, limit_s):
             connection.refuse(
                 b"408 Request Timeout", b'{"error": "The request took too long to arrive."}'
             )
