@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import socket
+import struct
+import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -345,6 +347,20 @@ def test_who_leaves_before_all_was_said_is_counted(running: Gateway) -> None:
         stream.sendall(b"content-length: 2\r\n\r\n{")
     counted = b'ct_http_total{code="499"}'
     wait_for(lambda: counted in running.ask("GET", "/metrics").body)
+
+
+def test_who_leaves_many_requests_behind_fills_no_log(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_routes(tmp_path, routes(("one", [branch(tmp_path)])))
+    with gateway(tmp_path) as running:
+        with _raw(running) as stream:
+            # More than is sent to one who reads nothing of it.
+            stream.sendall(b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n" * 500)
+            time.sleep(2)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert running.ask("GET", "/readyz").status == 200
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_model_cannot_write_headers_of_another_answer(running: Gateway) -> None:

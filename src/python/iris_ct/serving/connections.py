@@ -112,6 +112,8 @@ class Connection(HttpToolsProtocol):
 
     since = _NEVER
     idle_since = _NEVER
+    # The request that uvicorn answers now.
+    running: RequestResponseCycle | None = None
     unread_since = _NEVER
     n_bytes = n_unread = 0
     in_head = True
@@ -138,6 +140,9 @@ class Connection(HttpToolsProtocol):
         cycle = self._short()
         if cycle is not None and not cycle.is_asked and self._gateway is not None:
             self._gateway.gone()
+        if self.running is not None:
+            # uvicorn knows of the newest one only, and an older one may be about to write.
+            self.running.disconnected = True
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
@@ -154,6 +159,8 @@ class Connection(HttpToolsProtocol):
         endpoint = self._short_endpoint(headers)
         if endpoint is None:
             super().on_headers_complete()
+            if not self.pipeline:
+                self.running = self.cycle
             return
         scope: dict[str, Any] = cast("dict[str, Any]", self.scope)
         scope["method"], scope["path"], scope["query_string"] = "POST", self.url.decode(), b""
@@ -205,6 +212,8 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the request that waits, or wait for one."""
         if self.pipeline or self.flow.read_paused:
+            if self.pipeline:
+                self.running = self.pipeline[-1][0]
             super().on_response_complete()
         else:
             self.server_state.total_requests += 1
