@@ -24,7 +24,7 @@ def insert_columns(
     shared : mapping
         Values that all rows have, by column.
     columns : mapping
-        The other values, by column; the same number of each.
+        The other values, by column; the same number of each, at least one.
     """
     dialect = connection.dialect
     statement = sa.insert(table)
@@ -35,14 +35,14 @@ def insert_columns(
         named = [{**shared, **dict(zip(columns, row, strict=True))} for row in rows]
         connection.execute(statement, named)
         return
+    n_rows = len(next(iter(columns.values())))
     cells = [
         _written(table.c[name], columns[name], dialect)
         if name in columns
-        else repeat(next(iter(_written(table.c[name], [shared[name]], dialect))))
+        else repeat(next(iter(_written(table.c[name], [shared[name]], dialect))), n_rows)
         for name in compiled.positiontup
     ]
-    # Not strict: what all rows share is repeated without an end.
-    connection.exec_driver_sql(str(compiled), list(zip(*cells, strict=False)))
+    connection.exec_driver_sql(str(compiled), list(zip(*cells, strict=True)))
 
 
 def _written(column: sa.Column[Any], values: Sequence[Any], dialect: sa.Dialect) -> Iterable[Any]:
