@@ -11,9 +11,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.serving.gateways import PATIENCE_S, PATIENT, ROOT, Gateway, wait_for, write_routes
+from tests.serving.gateways import (
+    PATIENCE_S,
+    PATIENT,
+    ROOT,
+    Gateway,
+    branch,
+    gateway,
+    routes,
+    wait_for,
+    write_routes,
+)
 from tests.unit.core.scoring.models import fitted
 
 from iris_ct.adapters.bundles import write_bundle
@@ -54,14 +65,14 @@ def test_a_bundle_is_served_as_it_predicts_by_itself(tmp_path: Path, workers: st
         specification=model.specification,
         version=3,
     )
-    branch = {
+    served = {
         "branch": "a",
         "model": "parcels",
         "version": "3",
         "image": "parcels:3",
         "bundle": str(bundle.relative_to(tmp_path)),
     }
-    table = {"revision": 1, "services": [{"name": "parcels", "branches": [branch]}]}
+    table = {"revision": 1, "services": [{"name": "parcels", "branches": [served]}]}
     write_routes(tmp_path, json.dumps(table).encode())
     rows, expected = model.rows()[:3], model.by_file["prediction"][:3].to_list()
     with ct(tmp_path, "serve", "--port", "0", "--workers", workers, "--no-control") as running:
@@ -74,6 +85,19 @@ def test_a_bundle_is_served_as_it_predicts_by_itself(tmp_path: Path, workers: st
         metrics = running[0].ask("GET", "/metrics").body.decode()
     place = 'branch="a",model="parcels",service="parcels",version="3"'
     assert f"ct_rows_total{{{place}}} 3.0" in metrics
+
+
+def test_a_model_from_elsewhere_is_told_no_secret_of_ours(tmp_path: Path) -> None:
+    write_routes(tmp_path, routes(("tiny", [branch(tmp_path)])))
+    ours: dict[str, Any] = {
+        "AWS_SECRET_ACCESS_KEY": "s",
+        "CT_STORE_PASSWORD": "s",
+        "MODEL_NAME": "Other",
+    }
+    with gateway(tmp_path, WANTED="1", **ours) as running:
+        told = running.post("/model-endpoints/tiny", {}).json["variables"]
+    assert "WANTED" in told
+    assert not {name for name in told if name.startswith(("CT_", "AWS_", "MODEL_NAME"))}
 
 
 def test_ct_up_serves_beside_the_production_and_ends_it_too(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def answer_to(call: Call, bundle: Path) -> Answer:
         "pid": os.getpid(),
         "bundle": bundle.name,
         "length": len(call.body),
+        "variables": sorted(os.environ),
         **{name: getattr(call, name) for name in ("protocol", "path", "puid", "branch", "image")},
         **{name: getattr(call, name) for name in ("explain", "again", "content_type", "headers")},
     }

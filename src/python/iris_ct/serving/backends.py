@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 
 _NATIVE = "iris_ct.serving.worker"
 _FOREIGN = "foreign_worker.py"
+# Variables that hold passwords of ours, or that would mean another model's.
+_OURS = ("CT_", "MLFLOW_", "AWS_", "PG", "IRIS", "ISC_", "MODEL_NAME")
 AnswerAll = Callable[[Sequence[Call]], list[Answer]]
 SESSIONS = "sessions"
 
@@ -63,6 +65,7 @@ def _program(
         log=options.serving_dir / "logs" / service / f"{branch.branch}-{number}.log",
         name=f"Worker {number} of {service}/{branch.branch} ({branch.model}:{branch.version})",
         env=(("OMP_NUM_THREADS", threads), ("PYTHONUNBUFFERED", "1")),
+        hidden=() if branch.runtime == "native" else _OURS,
     )
 
 

@@ -80,12 +80,22 @@ class Program:
         What messages call it.
     env
         What is added to the environment.
+    hidden
+        Names of variables that begin like this are not passed on.
     """
 
     command: Callable[[int], Sequence[str]]
     log: Path
     name: str
     env: tuple[tuple[str, str], ...] = ()
+    hidden: tuple[str, ...] = ()
+
+
+def _environment(program: Program) -> dict[str, str]:
+    passed = {
+        name: text for name, text in os.environ.items() if not name.startswith(program.hidden)
+    }
+    return {**passed, **dict(program.env)}
 
 
 class Child(Generic[L]):
@@ -188,7 +198,7 @@ async def _spawn(program: Program, theirs: socket.socket) -> asyncio.subprocess.
             stdout=output,
             stderr=output,
             pass_fds=(theirs.fileno(),),
-            env={**os.environ, **dict(program.env)},
+            env=_environment(program),
             # Ctrl-C is for the gateway, which then lets its children finish.
             start_new_session=True,
         )
