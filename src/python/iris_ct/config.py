@@ -124,8 +124,9 @@ class Settings(BaseSettings):
         None,
         description="Worker processes that each served model has at least; 0: none, the gateway scores by itself; default: as many as its service says.",
     )
-    serve_threads: Annotated[int, Field(ge=1)] = Field(
-        1, description="Threads with which one worker scores a set of rows."
+    serve_threads: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Threads with which one worker scores many rows; 0: one for each processor.",
     )
     serve_timeout_s: Annotated[float, Field(ge=0.001)] = Field(
         3.0, description="Seconds that a served model has to answer."

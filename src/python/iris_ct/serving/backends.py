@@ -49,7 +49,7 @@ def _program(
     options: GatewayOptions, service: str, branch: BranchRoute, number: int, timeout_s: float
 ) -> Program:
     bundle = str(options.home / branch.bundle)
-    threads = str(options.threads)
+    threads = str(options.n_threads)
     rest = ["--bundle", bundle, "--journal", str(journal_folder(options))]
     if branch.runtime == "native":
         # -P: what lies in the working directory is no part of the program.
@@ -64,7 +64,12 @@ def _program(
         lambda fd: [*start, "--fd", str(fd), *rest],
         log=options.serving_dir / "logs" / service / f"{branch.branch}-{number}.log",
         name=f"Worker {number} of {service}/{branch.branch} ({branch.model}:{branch.version})",
-        env=(("OMP_NUM_THREADS", threads), ("PYTHONUNBUFFERED", "1")),
+        env=(
+            ("OMP_NUM_THREADS", threads),
+            # Threads that wait leave the processors to the gateway and the other workers.
+            ("OMP_WAIT_POLICY", "PASSIVE"),
+            ("PYTHONUNBUFFERED", "1"),
+        ),
         hidden=() if branch.runtime == "native" else _OURS,
     )
 
@@ -88,7 +93,7 @@ def _open_app(options: GatewayOptions, branch: BranchRoute) -> AnswerAll:
     from iris_ct.adapters.journal import JournalWriter
     from iris_ct.serving.app import WorkerApp
 
-    scorer = load_bundle(options.home / branch.bundle, threads=options.threads)
+    scorer = load_bundle(options.home / branch.bundle, threads=options.n_threads)
     return WorkerApp(scorer, JournalWriter(journal_folder(options))).answer_all
 
 

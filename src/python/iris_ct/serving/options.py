@@ -35,7 +35,7 @@ class GatewayOptions:
         Worker processes a model has at least; 0 scores in the gateway's own process; None: as
         many as the service says.
     threads
-        Threads with which one worker scores a set of rows.
+        Threads with which one worker scores many rows; 0: as many as there are processors.
     timeout_s
         Seconds a model has to answer where its service does not say.
     start_timeout_s
@@ -63,7 +63,7 @@ class GatewayOptions:
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int | None = None
-    threads: int = 1
+    threads: int = 0
     timeout_s: float = 3.0
     start_timeout_s: float = 60.0
     drain_s: float = 10.0
@@ -105,6 +105,11 @@ class GatewayOptions:
         return self.home / "serving"
 
     @property
+    def n_threads(self) -> int:
+        """Threads with which one worker scores many rows."""
+        return self.threads or os.cpu_count() or 1
+
+    @property
     def max_body(self) -> int:
         """Bytes a body may have."""
         return self.max_body_mb << 20
@@ -119,7 +124,7 @@ _HIGHEST_PORT = 65535
 _LOWEST: Mapping[str, float] = {
     "port": 0,
     "workers": 0,
-    "threads": 1,
+    "threads": 0,
     "timeout_s": 0.001,
     "start_timeout_s": 0.1,
     "drain_s": 0,

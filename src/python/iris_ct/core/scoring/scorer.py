@@ -21,6 +21,8 @@ from iris_ct.core.training.native import NativeBooster
 
 Keys = list[str | None] | None
 
+_MANY_ROWS = 64
+
 BASE = "(base)"
 """Name of the contribution that does not depend on the row: the expected raw score."""
 
@@ -35,7 +37,7 @@ class Scorer:
     signature : Signature
         What the version takes and gives.
     threads : int
-        Threads of one call for many rows; single rows always use one.
+        Threads of one call for many rows; a few rows always use one.
 
     Raises
     ------
@@ -130,7 +132,9 @@ class Scorer:
             if alone is not None:
                 return alone
         matrix, keys = self._read(inputs)
-        return self._answer(self._booster.predict(matrix, threads=self.threads), keys)
+        # To wake threads takes longer than a few rows.
+        threads = self.threads if len(matrix) >= _MANY_ROWS else 1
+        return self._answer(self._booster.predict(matrix, threads=threads), keys)
 
     def contributions(self, inputs: Inputs) -> tuple[tuple[str, ...], NDArray[np.float64]]:
         """Share out each row's raw score over the features.
