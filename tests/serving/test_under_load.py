@@ -176,6 +176,25 @@ def test_a_service_that_is_slow_to_start_keeps_no_other_one_waiting(tmp_path: Pa
         assert log.count("== ") == 1
 
 
+@pytest.mark.parametrize("size", [2, 100_000], ids=["short", "long"])
+def test_routes_that_change_while_a_request_arrives_are_heeded(tmp_path: Path, size: int) -> None:
+    write_routes(tmp_path, routes(("tiny", [branch(tmp_path)]), timeout_s=30.0))
+    new = branch(tmp_path, version="2")
+    with gateway(tmp_path, control=True) as running:
+        wait_for(lambda: (tmp_path / "stats.json").exists())
+        for revision, table, image in ((2, (("tiny", [new]),), "tiny:2"), (3, (), None)):
+            connection = running.connect()
+            connection.putrequest("POST", PATH)
+            connection.putheader("content-length", str(size))
+            connection.endheaders()
+            connection.send(b"{")
+            assert running.push(routes(*table, revision=revision, timeout_s=30.0))["ok"]
+            connection.send(b"}".rjust(size - 1))
+            told = read(connection)
+            connection.close()
+            assert (told.status, told.json.get("image")) == (200 if image else 404, image)
+
+
 def test_a_wrong_route_table_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     write_routes(tmp_path, routes(("tiny", [branch(tmp_path)])))
     with gateway(tmp_path, control=True) as running:

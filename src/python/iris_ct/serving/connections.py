@@ -19,7 +19,6 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from iris_ct.serving.frames import Answer
 from iris_ct.serving.gateway import JSON, Gateway, headers_of
-from iris_ct.serving.table import Endpoint
 
 _log = logging.getLogger(__name__)
 
@@ -43,14 +42,12 @@ class ShortCycle:
     """A request that goes the short way; has what uvicorn asks of its own cycles."""
 
     __slots__ = (
-        *("body", "connection", "disconnected", "endpoint", "headers", "is_asked"),
+        *("body", "connection", "disconnected", "headers", "is_asked"),
         *("keep_alive", "message_event", "response_complete", "response_started", "scope"),
     )
 
-    def __init__(
-        self, connection: Connection, endpoint: Endpoint, headers: dict[bytes, bytes]
-    ) -> None:
-        self.connection, self.endpoint, self.headers = connection, endpoint, headers
+    def __init__(self, connection: Connection, headers: dict[bytes, bytes]) -> None:
+        self.connection, self.headers = connection, headers
         self.scope = connection.scope
         self.keep_alive: bool = connection.parser.should_keep_alive()
         self.body = b""
@@ -63,7 +60,7 @@ class ShortCycle:
         """Have the whole request, and ask."""
         self.is_asked = True
         try:
-            later = gateway.ask(self.endpoint, self.scope, self.headers, self.body, self.answer)
+            later = gateway.ask(self.scope, self.headers, self.body, self.answer)
         except Exception:  # noqa: BLE001 - a failure of ours must not look like one of the parser
             _log.exception("A request could not be answered.")
             self.answer(_FAILED)
@@ -156,24 +153,23 @@ class Connection(HttpToolsProtocol):
         """Choose the way."""
         self.in_head = False
         headers = dict(self.headers)
-        endpoint = self._short_endpoint(headers)
-        if endpoint is None:
+        if not self._is_short(headers):
             super().on_headers_complete()
             if not self.pipeline:
                 self.running = self.cycle
             return
         scope: dict[str, Any] = cast("dict[str, Any]", self.scope)
         scope["method"], scope["path"], scope["query_string"] = "POST", self.url.decode(), b""
-        self.cycle = cast("RequestResponseCycle", ShortCycle(self, endpoint, headers))
+        self.cycle = cast("RequestResponseCycle", ShortCycle(self, headers))
 
-    def _short_endpoint(self, headers: dict[bytes, bytes]) -> Endpoint | None:
-        """Give what is asked, if it is asked in a way that needs no closer look."""
+    def _is_short(self, headers: dict[bytes, bytes]) -> bool:
+        """Say whether a model is asked in a way that needs no closer look."""
         gateway, parser = self._gateway, self.parser
         before = cast("RequestResponseCycle | None", self.cycle)
-        if gateway is None or (endpoint := gateway.find(self.url)) is None:
-            return None
+        if gateway is None or not gateway.knows(self.url):
+            return False
         length = headers.get(b"content-length", b"")
-        is_short = (
+        return (
             parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"
             and not parser.should_upgrade()
@@ -188,7 +184,6 @@ class Connection(HttpToolsProtocol):
             and not self.flow.write_paused
             and (self.limit_concurrency is None or len(self.connections) < self.limit_concurrency)
         )
-        return endpoint if is_short else None
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""

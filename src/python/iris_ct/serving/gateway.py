@@ -24,7 +24,7 @@ from iris_ct.serving.frames import FEEDBACK, Answer, Call
 from iris_ct.serving.metrics import Metrics
 from iris_ct.serving.options import GatewayOptions
 from iris_ct.serving.pool import Failure
-from iris_ct.serving.table import Branch, Endpoint, Service, Table
+from iris_ct.serving.table import Branch, Service, Table
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
@@ -127,10 +127,8 @@ class Gateway:
                     receive, headers, limit=self._max_body, waiting=self.waiting
                 )
                 answer = asyncio.get_running_loop().create_future()
-                # The routes may have changed while the body came, and the old ones have ended.
-                endpoint = self.table.endpoints.get(scope["path"], endpoint)
                 with self.waiting.holding(len(body)):
-                    self._ask(endpoint, scope, headers, decided, body, _into(answer))
+                    self._ask(scope, headers, decided, body, _into(answer))
                     told = await answer
                 await self._send(send, told)
             else:
@@ -143,13 +141,12 @@ class Gateway:
 
     # A call to a model.
 
-    def find(self, target: bytes) -> Endpoint | None:
-        """Give what is asked by a request's target, unless the target needs to be read closely."""
-        return self.table.by_target.get(target)
+    def knows(self, target: bytes) -> bool:
+        """Say whether a request's target is a model's, and needs not to be read more closely."""
+        return target in self.table.targets
 
     def ask(
         self,
-        endpoint: Endpoint,
         scope: Mapping[str, Any],
         headers: Headers,
         body: bytes,
@@ -173,27 +170,23 @@ class Gateway:
         """
         checked = self.access.check(scope, headers)
         if not isinstance(checked, Principal | Refusal):
-            return self._ask_later(checked, endpoint, scope, headers, body, done)
-        self._ask_as(checked, endpoint, scope, headers, body, done)
+            return self._ask_later(checked, scope, headers, body, done)
+        self._ask_as(checked, scope, headers, body, done)
         return None
 
     async def _ask_later(
         self,
         checked: Awaitable[Principal | Refusal],
-        endpoint: Endpoint,
         scope: Mapping[str, Any],
         headers: Headers,
         body: bytes,
         done: Callable[[Answer], None],
     ) -> None:
-        decided = await checked
-        endpoint = self.table.endpoints.get(scope["path"], endpoint)
-        self._ask_as(decided, endpoint, scope, headers, body, done)
+        self._ask_as(await checked, scope, headers, body, done)
 
     def _ask_as(
         self,
         decided: Principal | Refusal,
-        endpoint: Endpoint,
         scope: Mapping[str, Any],
         headers: Headers,
         body: bytes,
@@ -203,7 +196,7 @@ class Gateway:
             done(self._refused(scope["path"], decided))
             return
         try:
-            self._ask(endpoint, scope, headers, decided, body, done)
+            self._ask(scope, headers, decided, body, done)
         except WireError as error:
             done(self._told(scope["path"], error))
 
@@ -213,7 +206,6 @@ class Gateway:
 
     def _ask(
         self,
-        endpoint: Endpoint,
         scope: Mapping[str, Any],
         headers: Headers,
         principal: Principal,
@@ -221,6 +213,10 @@ class Gateway:
         done: Callable[[Answer], None],
     ) -> None:
         began = self._clock()
+        # Only now: the routes may have changed while the body came, and the old ones have ended.
+        endpoint = self.table.endpoints.get(scope["path"])
+        if endpoint is None:
+            raise WireError(404, "The service was deleted meanwhile.")
         query = scope["query_string"]
         asked = parse_qs(query.decode("latin-1")) if query else {}
         service = endpoint.service or self._named_service(asked, headers, principal)

@@ -120,10 +120,8 @@ class Table:
         self.revision = revision
         self.services: Mapping[str, Service] = {service.name: service for service in services}
         self.endpoints: Mapping[str, Endpoint] = dict(_endpoints(self.services.values()))
-        # As they come over the wire where nothing in them is coded.
-        self.by_target: Mapping[bytes, Endpoint] = {
-            path.encode(): endpoint for path, endpoint in self.endpoints.items() if path.isascii()
-        }
+        # The paths as they come over the wire where nothing in them is coded.
+        self.targets = frozenset(path.encode() for path in self.endpoints if path.isascii())
 
     def branches(self) -> Iterator[tuple[Service, Branch]]:
         """Go through all branches, also of shadows."""
