@@ -15,6 +15,7 @@ from tests.unit.core.wire import exchanges
 from iris_ct.core.scoring.inputs import Outputs
 from iris_ct.core.wire import mlflow_scoring, open_inference
 from iris_ct.core.wire.exchange import Served
+from iris_ct.core.wire.refusal import WireError
 
 SERVED = Served("loans", "7", "loans:7", "default")
 OUTPUTS = Outputs(["no", "yes"], np.array([[0.75, 0.25], [0.125, 0.875]]), ("no", "yes"))
@@ -66,3 +67,22 @@ def test_mlflow_client_is_understood_and_understands() -> None:
 def test_mlflow_client_sends_arrays() -> None:
     asked = mlflow_scoring.decode(dump_input_data(np.array([[1.5, 2], [3, 4]])).encode())
     assert exchanges.cells_of(asked.inputs) == {"names": None, "cells": [[1.5, 2], [3, 4]]}
+
+
+@pytest.mark.parametrize("n_rows", [2, 500])
+def test_mlflow_client_sends_missing_numbers_as_no_json_has_them(n_rows: int) -> None:
+    frame = pd.DataFrame({"income": [1000.5, None] * n_rows, "kind": ["car", "NaN"] * n_rows})
+    body = dump_input_data(frame)
+    assert "NaN," in body
+    asked = mlflow_scoring.decode(body.encode())
+    assert exchanges.cells_of(asked.inputs) == {
+        "names": ["income", "kind"],
+        "cells": [[1000.5, "car"], [None, "NaN"]] * n_rows,
+    }
+
+
+@pytest.mark.parametrize("body", [b'{"inputs":[[NaN,Infinity]]}', b'{"inputs":[[NaN,]]}', b"NaN"])
+def test_what_else_is_no_json_stays_refused(body: bytes) -> None:
+    with pytest.raises(WireError, match="^The body is no") as refused:
+        mlflow_scoring.decode(body)
+    assert refused.value.status == 400

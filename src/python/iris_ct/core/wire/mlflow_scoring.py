@@ -8,6 +8,7 @@ A prediction is a number, or for classes the label.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
@@ -100,12 +101,31 @@ def decode(body: bytes, content_type: str = "application/json") -> MlflowAsked:
     try:
         request = _CELLS.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        request = decode_json(_ANY, body, "The body")
+        request = _with_nan(body) or decode_json(_ANY, body, "The body")
     form, value = _one_form(request)
     table = _READERS[form](value)
     return MlflowAsked(
         inputs=table.inputs, n_rows=table.n_rows, explain=_explains(request.params), form=form
     )
+
+
+def _with_nan(body: bytes) -> _Request[Any] | None:
+    """Read what MLflow's own client makes of a frame with missing numbers: no JSON, but ``NaN``.
+
+    None if it is anything else; infinite numbers stay refused.
+    """
+    if b"NaN" not in body:
+        return None
+    try:
+        said = json.loads(body, parse_constant=_missing)
+        return msgspec.convert(said, _Request[Any])
+    except (ValueError, RecursionError):
+        return None
+
+
+def _missing(constant: str) -> None:
+    if constant != "NaN":
+        raise ValueError(constant)
 
 
 def _kind(content_type: str) -> str:
