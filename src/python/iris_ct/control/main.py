@@ -29,6 +29,7 @@ from iris_ct.control.board import Board
 from iris_ct.control.keeper import Keeper, Look
 from iris_ct.control.plan import route_table
 from iris_ct.control.scaler import Scaler
+from iris_ct.control.token_audit import TokenAudit
 from iris_ct.core.errors import CTError
 from iris_ct.core.rollout import RolloutPolicy, parse_stages
 from iris_ct.flow.fold import fold_journal, is_due
@@ -53,6 +54,8 @@ _log = logging.getLogger(__name__)
 LOOK_S = 0.5
 # Seconds between two looks whether predictions wait to be logged.
 _FOLD_S = 5.0
+# Seconds between two looks at who may ask.
+_TOKENS_S = 2.0
 # Seconds after which a table that could not be served whole is sent again.
 _AGAIN_S = 30.0
 # Seconds after which sessions are looked for that a worker left at its end.
@@ -128,6 +131,7 @@ class Pilot:
         # Hands the plan to the gateway, which may wait for what is slow to start.
         self._push: asyncio.Task[None] | None = None
         self._forgot_at_s = 0.0
+        self._tokens = TokenAudit(parts)
         # A thread each: the parts they use belong to one.
         self._looks = ThreadPoolExecutor(1, thread_name_prefix="looks")
         self._folds = ThreadPoolExecutor(1, thread_name_prefix="folds")
@@ -138,7 +142,12 @@ class Pilot:
         await asyncio.gather(
             repeat(self._turn, LOOK_S, "A look at what is to be served", over),
             repeat(self._fold, _FOLD_S, "Logging predictions", over),
+            repeat(self._tell_tokens, _TOKENS_S, "A look at the tokens", over),
         )
+
+    async def _tell_tokens(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._looks, self._tokens.look)
 
     async def _fold(self) -> None:
         loop = asyncio.get_running_loop()
