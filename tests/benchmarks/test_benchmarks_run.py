@@ -66,7 +66,7 @@ def test_serving_is_measured_beside_a_bare_handler_and_lightgbms_own_calls(
         "gateway, everything on",
     ]
     assert len(_first_cells(alone)) == 5
-    assert len(_first_cells(sets)) == 5
+    assert len(_first_cells(sets)) == 6
 
 
 @pytest.mark.parametrize("wrk", [None, *([WRK] if WRK else [])])
