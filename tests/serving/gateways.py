@@ -23,8 +23,11 @@ PATIENCE_S = 60.0
 # What is tried is not the limit, unless a test says so.
 PATIENT = {"CT_SERVE_TIMEOUT_S": "60"}
 LAUNCH = """
-import sys
+import os, resource, sys
 from pathlib import Path
+if "OPEN_FILES" in os.environ:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(os.environ["OPEN_FILES"]), most))
 from iris_ct.serving.options import GatewayOptions, read_options
 from iris_ct.serving.run import serve
 home, control = Path(sys.argv[1]), sys.argv[2:]

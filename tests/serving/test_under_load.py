@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -134,13 +133,8 @@ def test_a_branch_that_cannot_start_leaves_the_service_as_it_is(tmp_path: Path) 
 def test_idle_connections_leave_files_for_workers(tmp_path: Path) -> None:
     """Begun with a limit of 128 open files, as of many systems it is 1,024."""
     write_routes(tmp_path, routes(("tiny", [branch(tmp_path)]), timeout_s=30.0))
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.ExitStack() as stack:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (128, before[1]))
-        try:
-            running = stack.enter_context(gateway(tmp_path, control=True))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        running = stack.enter_context(gateway(tmp_path, control=True, OPEN_FILES="128"))
         for _ in range(200):
             connection = stack.enter_context(contextlib.closing(running.connect()))
             connection.connect()
