@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,10 +11,8 @@ from iris_ct.core.errors import CTError
 from iris_ct.serving.child import Program
 from iris_ct.serving.frames import Answer, Call
 from iris_ct.serving.options import GatewayOptions
-from iris_ct.serving.pool import Backend, Done, Failure, Limits, Pool
+from iris_ct.serving.pool import Backend, Done, Failure, Limits, Pool, pass_on
 from iris_ct.serving.routes import BranchRoute
-
-_log = logging.getLogger(__name__)
 
 _NATIVE = "iris_ct.serving.worker"
 _FOREIGN = "foreign_worker.py"
@@ -146,10 +143,7 @@ class InProcess:
         asked, self._asked = self._asked, []
         answers = answer_all([call for call, _ in asked])
         for (call, done), answer in zip(asked, answers, strict=True):
-            try:
-                done(answer)
-            except Exception:  # noqa: BLE001 - the others are answered all the same
-                _log.exception("An answer of %s could not be passed on.", call.image)
+            pass_on(answer, call, done)
 
     def scale(self, instances: int) -> None:
         """Stay one: there are no processes."""

@@ -56,7 +56,6 @@ async def read_body(
     *,
     limit: int,
     waiting: Waiting,
-    first: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Read a body.
 
@@ -66,8 +65,6 @@ async def read_body(
         Bytes it may have, before and after decompression.
     waiting
         Bytes that all bodies may have that are being read.
-    first
-        The message that was received already.
 
     Raises
     ------
@@ -81,7 +78,7 @@ async def read_body(
         raise WireError(
             415, "Content-Encoding is not one that is read here: send gzip, deflate or none."
         )
-    body = await _read(receive, headers, limit, waiting, first)
+    body = await _read(receive, headers, limit, waiting)
     if encoding in _WINDOW and body:
         # It may take a while, and others are answered meanwhile.
         return await asyncio.to_thread(_inflate, body, _WINDOW[encoding], limit)
@@ -89,11 +86,7 @@ async def read_body(
 
 
 async def _read(
-    receive: Receive,
-    headers: Mapping[bytes, bytes],
-    limit: int,
-    waiting: Waiting,
-    first: Mapping[str, Any] | None,
+    receive: Receive, headers: Mapping[bytes, bytes], limit: int, waiting: Waiting
 ) -> bytes:
     said = headers.get(b"content-length")
     if said is not None and int(said) > limit:
@@ -102,8 +95,7 @@ async def _read(
     held = 0
     try:
         while True:
-            message = first if first is not None else await receive()
-            first = None
+            message = await receive()
             if message["type"] == "http.disconnect":
                 raise GoneError
             part = message.get("body", b"")

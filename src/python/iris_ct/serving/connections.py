@@ -152,8 +152,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Choose the way."""
         self.in_head = False
-        headers = dict(self.headers)
-        if not self._is_short(headers):
+        headers = self._short_headers()
+        if headers is None:
             super().on_headers_complete()
             if not self.pipeline:
                 self.running = self.cycle
@@ -162,14 +162,15 @@ class Connection(HttpToolsProtocol):
         scope["method"], scope["path"], scope["query_string"] = "POST", self.url.decode(), b""
         self.cycle = cast("RequestResponseCycle", ShortCycle(self, headers))
 
-    def _is_short(self, headers: dict[bytes, bytes]) -> bool:
-        """Say whether a model is asked in a way that needs no closer look."""
+    def _short_headers(self) -> dict[bytes, bytes] | None:
+        """Give the headers if a model is asked in a way that needs no closer look."""
         gateway, parser = self._gateway, self.parser
         before = cast("RequestResponseCycle | None", self.cycle)
         if gateway is None or not gateway.knows(self.url):
-            return False
+            return None
+        headers = dict(self.headers)
         length = headers.get(b"content-length", b"")
-        return (
+        is_short = (
             parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"
             and not parser.should_upgrade()
@@ -184,6 +185,7 @@ class Connection(HttpToolsProtocol):
             and not self.flow.write_paused
             and (self.limit_concurrency is None or len(self.connections) < self.limit_concurrency)
         )
+        return headers if is_short else None
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""

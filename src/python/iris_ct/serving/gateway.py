@@ -23,7 +23,7 @@ from iris_ct.serving.control import ControlLine
 from iris_ct.serving.frames import FEEDBACK, Answer, Call
 from iris_ct.serving.metrics import Metrics
 from iris_ct.serving.options import GatewayOptions
-from iris_ct.serving.pool import Failure
+from iris_ct.serving.pool import Failure, into
 from iris_ct.serving.table import Branch, Service, Table
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -128,7 +128,7 @@ class Gateway:
                 )
                 answer = asyncio.get_running_loop().create_future()
                 with self.waiting.holding(len(body)):
-                    self._ask(scope, headers, decided, body, _into(answer))
+                    self._ask(scope, headers, decided, body, into(answer))
                     told = await answer
                 await self._send(send, told)
             else:
@@ -373,15 +373,6 @@ class Gateway:
         """Count what no model answered."""
         self.metrics.other(answer.status)
         return answer
-
-
-def _into(future: asyncio.Future[Answer]) -> Callable[[Answer], None]:
-    def done(answer: Answer) -> None:
-        # Who waited may have been cancelled.
-        if not future.done():
-            future.set_result(answer)
-
-    return done
 
 
 def headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:

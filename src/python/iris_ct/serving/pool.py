@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from iris_ct.serving.child import Child, ChildError, Link, Program, bound_log, s
 from iris_ct.serving.frames import Answer, Call, FrameError, message_of
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 # A call whose workers ended this often is the likely reason and is not sent again; from the
 # second end on it is sent to a worker that has nothing else to do, so that no other call suffers.
@@ -45,6 +46,14 @@ class Failure(NamedTuple):
 Done = Callable[[Answer | Failure], None]
 
 
+def pass_on(answer: Answer | Failure, call: Call, done: Done) -> None:
+    """Hand an answer over; what fails there is no failure of who answered, and stops nothing."""
+    try:
+        done(answer)
+    except Exception:  # noqa: BLE001 - see above
+        _log.exception("An answer of %s could not be passed on.", call.image)
+
+
 class Waiting:
     """A call and who waits for its answer."""
 
@@ -62,11 +71,7 @@ class Waiting:
         if self.is_open:
             self.is_open = False
             self.pool.n_waiting -= 1
-            try:
-                self.done(answer)
-            except Exception:  # noqa: BLE001 - see below
-                # Whatever fails there is no failure of the worker, whose stream goes on.
-                _log.exception("An answer of %s could not be passed on.", self.call.image)
+            pass_on(answer, self.call, self.done)
 
 
 class Limits(NamedTuple):
@@ -493,14 +498,19 @@ class Pool:
 def answer_of(backend: Backend, call: Call) -> asyncio.Future[Answer | Failure]:
     """Begin a call; gives what can be awaited."""
     future: asyncio.Future[Answer | Failure] = asyncio.get_running_loop().create_future()
+    backend.ask(call, into(future))
+    return future
 
-    def done(answer: Answer | Failure) -> None:
+
+def into(future: asyncio.Future[T]) -> Callable[[T], None]:
+    """Give what takes an answer and wakes who awaits it."""
+
+    def done(answer: T) -> None:
         # Who waited may have been cancelled.
         if not future.done():
             future.set_result(answer)
 
-    backend.ask(call, done)
-    return future
+    return done
 
 
 def _load(link: WorkerLink) -> int:
