@@ -93,12 +93,15 @@ class Client:
         """Ask until it is told to stop, or the gateway is killed as expected."""
         try:
             reader, writer = await asyncio.open_connection(*self._address)
-            n = 0
-            while not self._stop() and len(self._seen.wrong) < ENOUGH:
-                await self._ask(n, reader, writer)
-                n += 1
-            await self._expect_silence(reader)
-            writer.close()
+            try:
+                n = 0
+                while not self._stop() and len(self._seen.wrong) < ENOUGH:
+                    await self._ask(n, reader, writer)
+                    n += 1
+                await self._expect_silence(reader)
+            finally:
+                writer.close()
+                await writer.wait_closed()
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             if not self._seen.is_end_expected:
                 self._seen.wrong.append(f"client {self._number}: {type(error).__name__}: {error}")
