@@ -37,6 +37,13 @@ def iop(url: str, *arguments: str) -> str:
     return done.stdout
 
 
+def api_url(process: subprocess.Popen[str]) -> str:
+    """Read what ``ct up`` says after its first line."""
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(3)]
+    return lines[-1].strip().partition("IOP_URL=")[2]
+
+
 def test_the_production_is_reached_migrated_and_restarted_by_iop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,9 +53,7 @@ def test_the_production_is_reached_migrated_and_restarted_by_iop(
     monkeypatch.setenv("CT_API_PASSWORD_FILE", str(file))
     monkeypatch.setenv("CT_API_MIGRATE", "1")
     with ct_up(home, "--api", "0") as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-        url = lines[-1].strip().partition("IOP_URL=")[2]
+        url = api_url(process)
         assert url.startswith("http://127.0.0.1:")
         assert json.loads(iop(url, "--status"))["status"] == "running"
         iop(url, "--migrate", str(SETTINGS), "--strict-production-validation")
@@ -65,12 +70,35 @@ def test_the_production_is_reached_migrated_and_restarted_by_iop(
         )
         assert '"n_lines": 0' in iop(url, "--test", "Notification", *message)
         assert iop(url, "--stop") == "Production CT.Production stopped\n"
-        assert ct_process(home, "down", "--json").json["stopped"] is False
         assert process.poll() is None, "the interface stays"
         assert iop(url, "--start", "-D") == "Production CT.Production started\n"
         process.send_signal(signal.SIGTERM)
         wait_until(lambda: process.poll() is not None)
     assert process.returncode == 0
+
+
+def test_down_ends_the_process_of_a_stopped_production_and_up_takes_its_port_again(
+    tmp_path: Path,
+) -> None:
+    home = make_home(tmp_path / "dur")
+    with ct_up(home, "--api", "0") as process:
+        url = api_url(process)
+        assert iop(url, "--stop") == "Production CT.Production stopped\n"
+        (host,) = [
+            found
+            for found in ct_process(home, "doctor", "--json").json["checks"]
+            if found["name"] == "host"
+        ]
+        assert host["state"] == "warning"
+        assert f"stopped, kept by process {process.pid}" in host["text"]
+        down = ct_process(home, "down", "--json").json
+        assert (down["stopped"], down["pid"], down["found"]) == (True, process.pid, "stopped")
+        assert process.wait(60) == 0
+    assert not list((home / "store").glob("keeper-*"))
+    with ct_up(home, "--api", url.rpartition(":")[2]) as process:
+        assert json.loads(iop(api_url(process), "--status"))["status"] == "running"
+        assert ct_process(home, "down").out.startswith(f"Process {process.pid}, which ran since")
+    assert ct_process(home, "down").out == "No production runs on this home.\n"
 
 
 def test_it_is_not_opened_to_others_without_a_password(tmp_path: Path) -> None:

@@ -58,7 +58,10 @@ def test_a_running_production_takes_files_and_is_stopped_by_down(tmp_path: Path)
             "pid": process.pid,
             "machine": socket.gethostname(),
             "since": down.json["since"],
+            "found": "running",
+            "processes": down.json["processes"],
         }
+        assert [one["pid"] for one in down.json["processes"]] == [process.pid]
         assert process.wait(60) == 0
         assert process.stdout is not None
         assert process.stdout.read().splitlines()[-1] == "Stopped."

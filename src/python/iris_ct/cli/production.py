@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
@@ -19,6 +20,12 @@ from iris_ct.cli.rendering import say, say_time, show_json, show_lines, show_tab
 _LOOK_S = 0.1
 # Seconds after which a signal is noticed at the latest.
 _PATIENCE_S = 1.0
+
+# What 'ct down' says of a process, by the state in which it found its production.
+_ENDED = {
+    "running": "Process {pid}, which ran since {since}, has stopped.",
+    "stopped": "Process {pid}, whose production had been stopped before, has ended.",
+}
 
 
 def up(
@@ -55,11 +62,17 @@ def up(
         _choose_api(api)
     from iris_ct.cli.beside import serving_beside
     from iris_ct.embedded import make_keeper, served
+    from iris_ct.host import keeping
 
     parts = home.parts()
     keeper = make_keeper(parts)
     port = parts.settings.serve_port if serve is None else serve
-    with serving_beside(port), served(parts, keeper) as url:
+    # Outermost: who waits for the end may take the home and the ports then.
+    with (
+        keeping(parts.settings.lock_path),
+        serving_beside(port),
+        served(parts, keeper) as url,
+    ):
         keeper.start()
         try:
             _show_up(parts, url)
@@ -99,10 +112,10 @@ def _show_up(parts: Any, url: str | None) -> None:
 
 
 def down(*, timeout_s: float = 60.0, options: Options = OPTIONS) -> int:
-    """Stop the running production.
+    """Stop the production and end the process that keeps it.
 
-    Done as well if none runs. Exit code 1 if it runs on another machine, or does not end in
-    time.
+    Also the process of a production that 'iop --stop' has stopped. Done as well if there is none.
+    Exit code 1 if it is on another machine, or does not end in time.
 
     Parameters
     ----------
@@ -116,26 +129,30 @@ def down(*, timeout_s: float = 60.0, options: Options = OPTIONS) -> int:
     parts = options.parts()
     refuse_on_iris(parts, "Stop it with 'iop --stop', or in the portal.")
     with host_client(parts) as client:
-        holder = client.holder()
-        if holder is None:
-            return _show_down(None, options)
-        if holder.machine != socket.gethostname():
-            raise ConflictError(
-                f"The production runs as process {holder.pid} on {holder.machine} since "
-                f"{holder.since}. Run 'ct down' there; from {socket.gethostname()} it cannot be "
-                "stopped."
-            )
-        _tell_to_stop(holder.pid)
-        with working(f"stopping process {holder.pid}"):
+        found = _processes(client)
+        for process in found:
+            if process["machine"] != socket.gethostname():
+                raise ConflictError(
+                    f"The production is kept by process {process['pid']} on {process['machine']} "
+                    f"since {process['since']} ({process['found']}). Run 'ct down' there; from "
+                    f"{socket.gethostname()} it cannot be stopped."
+                )
+            if not process["pid"]:
+                raise TransientError("A production is just being started. Run 'ct down' again.")
+        for process in found:
+            _tell_to_stop(process["pid"])
+        told = {process["pid"] for process in found}
+        with working(f"stopping process {say(sorted(told))}"):
             give_up = time.monotonic() + timeout_s
-            while client.holder() == holder:
+            while left := told & {process["pid"] for process in _processes(client)}:
                 if time.monotonic() > give_up:
                     raise TransientError(
-                        f"Process {holder.pid} was told to stop and has not within {timeout_s:g} "
-                        "s. Look at 'ct log --host', or try again with a longer --timeout-s."
+                        f"Process {say(sorted(left))} was told to stop and has not within "
+                        f"{timeout_s:g} s. Look at 'ct log --host', or try again with a longer "
+                        "--timeout-s."
                     )
                 time.sleep(_LOOK_S)
-    return _show_down(holder, options)
+    return _show_down(found, options)
 
 
 def trace(
@@ -198,25 +215,33 @@ def _until_signal() -> None:
             time.sleep(_PATIENCE_S)
 
 
+def _processes(client: Any) -> list[dict[str, Any]]:
+    """List the processes of this home: the one that runs the production, then idle ones."""
+    holder = client.holder()
+    found = [] if holder is None else [{**asdict(holder), "found": "running"}]
+    running = {(process["machine"], process["pid"]) for process in found}
+    found += [
+        {**asdict(keeper), "found": "stopped"}
+        for keeper in client.keepers()
+        if (keeper.machine, keeper.pid) not in running
+    ]
+    return found
+
+
 def _tell_to_stop(pid: int) -> None:
     # It may have ended by itself meanwhile.
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
 
 
-def _show_down(holder: Any, options: Options) -> int:
-    answer = {
-        "stopped": holder is not None,
-        "pid": holder.pid if holder else None,
-        "machine": holder.machine if holder else None,
-        "since": holder.since if holder else None,
-    }
+def _show_down(found: list[dict[str, Any]], options: Options) -> int:
+    first = found[0] if found else dict.fromkeys(("pid", "machine", "since", "found"))
     if options.json:
-        show_json(answer)
-    elif holder is None:
-        show_lines(["No production runs on this home."])
+        show_json({"stopped": bool(found), **first, "processes": found})
+    elif found:
+        show_lines([_ENDED[process["found"]].format(**process) for process in found])
     else:
-        show_lines([f"Process {holder.pid}, which ran since {holder.since}, has stopped."])
+        show_lines(["No production runs on this home."])
     return 0
 
 

@@ -87,13 +87,17 @@ def _host(parts: Parts) -> Finding:
     from iris_ct.embedded import host_client
 
     with host_client(parts) as client:
-        holder, pending = client.holder(), client.pending()
+        holder, idle, pending = client.holder(), client.keepers(), client.pending()
         suspended = len(client.messages("suspended"))
     if holder is not None:
         who = f"process {holder.pid} on {holder.machine} since {holder.since}"
         text = f"{who}; {pending} messages under way, {suspended} suspended"
         return Finding("host", "ok", text)
     text = f"none runs; {pending} messages under way, {suspended} suspended"
+    if idle:
+        kept = ", ".join(f"{keeper.pid} on {keeper.machine}" for keeper in idle)
+        text = f"stopped, kept by process {kept}; {text}"
+        return Finding("host", "warning", text, "Start it: iop --start -D; or end it: ct down")
     if pending:
         return Finding("host", "warning", text, "Start one, which goes on with them: ct up")
     if suspended:

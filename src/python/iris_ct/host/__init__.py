@@ -24,7 +24,7 @@ from iris_ct.host.errors import (
 )
 from iris_ct.host.host import Host
 from iris_ct.host.keeper import HostKeeper
-from iris_ct.host.lock import HolderInfo
+from iris_ct.host.lock import HolderInfo, keeping
 from iris_ct.host.plan import HostPlan, ItemSpec, load_production, wakes_of
 from iris_ct.host.records import EventRow, SessionRow, TraceRow
 from iris_ct.host.records import Message as StoredMessage
@@ -60,6 +60,7 @@ __all__ = [
     "UploadCheck",
     "UploadError",
     "Uploads",
+    "keeping",
     "load_production",
     "read_defaults",
     "wakes_of",

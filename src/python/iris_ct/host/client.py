@@ -15,7 +15,7 @@ from iris_ct.host.entry import encode, input_to, reply_of
 from iris_ct.host.errors import RequestTimeoutError, TargetUnknownError
 from iris_ct.host.host import bells_beside
 from iris_ct.host.journal import Journal
-from iris_ct.host.lock import HolderInfo, read_advisory_holder, read_holder
+from iris_ct.host.lock import HolderInfo, read_advisory_holder, read_holder, read_keepers
 from iris_ct.host.mailbox import Mailbox
 from iris_ct.host.node import HOST_ADDRESS, bell_path, reply_or_raise
 from iris_ct.host.records import EventRow, Message, SessionRow, TraceRow
@@ -74,6 +74,10 @@ class HostClient:
         if info is None and self._database.dialect == "postgresql":
             return read_advisory_holder(self._database)
         return info
+
+    def keepers(self) -> list[HolderInfo]:
+        """List the processes of `keeping`, whether their host runs or was stopped."""
+        return read_keepers(self._lock_path)
 
     # -- messages ----------------------------------------------------------------------------------
 

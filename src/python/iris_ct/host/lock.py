@@ -13,7 +13,8 @@ import json
 import os
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -101,6 +102,41 @@ def _notice(descriptor: int) -> HolderInfo:
     return HolderInfo(0, socket.gethostname(), "this moment")
 
 
+def _write_notice(descriptor: int, info: HolderInfo) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(asdict(info)).encode(), 0)
+
+
+@contextmanager
+def keeping(lock_path: Path) -> Iterator[None]:
+    """Let others find this process for the time of the block, while its host is stopped too.
+
+    Each process has a lock file of its own beside the host's; those of killed ones are removed.
+    """
+    for left in _keeper_files(lock_path):
+        if read_holder(left) is None:
+            left.unlink(missing_ok=True)
+    info = HolderInfo.of_this_process()
+    path = lock_path.with_name(f"keeper-{info.machine}-{info.pid}.lock")
+    descriptor = _lock_file(path)
+    try:
+        _write_notice(descriptor, info)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def read_keepers(lock_path: Path) -> list[HolderInfo]:
+    """List the processes that keep a host beside this lock file, running or stopped."""
+    found = (read_holder(path) for path in _keeper_files(lock_path))
+    return [info for info in found if info is not None]
+
+
+def _keeper_files(lock_path: Path) -> list[Path]:
+    return sorted(lock_path.parent.glob("keeper-*.lock"))
+
+
 class HostLock:
     """The lock of one host: taken before the store is touched, given back last."""
 
@@ -131,8 +167,7 @@ class HostLock:
             self.release()
             raise
         for descriptor in self._files:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(asdict(info)).encode(), 0)
+            _write_notice(descriptor, info)
         return info
 
     def release(self) -> None:
