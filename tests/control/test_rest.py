@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from tests.cli.test_services import enter, keys, model, opened, refused, service
 
 from iris_ct.control.asgi import answer
-from iris_ct.control.rest import routes, status_of
+from iris_ct.control.rest import REFUSALS, routes, status_of
 from iris_ct.core import errors
 from iris_ct.serving.frames import Http
 
@@ -57,7 +57,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
         for name in ("a", "b"):
             enter(parts, name, "1.0.0")
         enter(parts, "east.only", "1.0.0", domain="east")
-        yield Starlette(routes=routes(parts))
+        yield Starlette(routes=routes(parts), exception_handlers=REFUSALS)
 
 
 @pytest.fixture
@@ -142,6 +142,8 @@ def test_a_service_is_created_read_changed_and_deleted(rest: Rest) -> None:
         ("DELETE", "/v1/authors/none", None, 404),
         ("POST", "/v1/authors", {"name": "x"}, 400),
         ("POST", "/v1/authors", {"name": "x", "publicKey": "no key"}, 422),
+        ("GET", "/v1/elsewhere", None, 404),
+        ("PUT", "/v1/model-services", SERVICE, 405),
     ],
 )
 def test_refusals_have_their_codes(
@@ -150,6 +152,12 @@ def test_refusals_have_their_codes(
     found, told = rest.ask(method, path, body)
     assert found == status
     assert list(told) == ["message"]
+
+
+def test_methods_that_a_path_has_are_told(app: Starlette) -> None:
+    for method, status in (("PUT", 405), ("OPTIONS", 204)):
+        told = asyncio.run(answer(app, Http(method, "/v1/models", "", [], b"", ADMIN)))
+        assert (told.status, told.headers["allow"]) == (status, "GET, HEAD, OPTIONS, POST")
 
 
 def test_a_name_that_is_taken_is_a_conflict(rest: Rest) -> None:

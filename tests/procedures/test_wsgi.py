@@ -112,7 +112,7 @@ def test_what_is_answered_is_logged_and_feedback_becomes_labels(
         ("/model-endpoints/nobody", {"strData": "1"}, 404, "status"),
         (f"/v2/models/{MODEL}/versions/9/infer", {"inputs": []}, 404, "error"),
         ("/v2/models/nobody", None, 404, "error"),
-        ("/elsewhere", None, 404, "error_code"),
+        ("/elsewhere", None, 404, "error"),
     ],
 )
 def test_refusals_are_said_in_the_protocols_words(

@@ -75,7 +75,8 @@ def test_a_version_in_the_path_is_the_one_that_answers(running: Gateway) -> None
         ("POST", "/invocations?service=none", 404, b'"message":"There is no service'),
         ("GET", "/model-endpoints/one", 405, b'"reason":"METHOD_NOT_ALLOWED"'),
         ("PUT", "/v2/models/one/infer", 405, b'{"error":'),
-        ("POST", "/healthz", 405, b""),
+        ("POST", "/healthz", 405, b'{"error":'),
+        ("GET", "/v1//model-services", 400, b'{"message":'),
     ],
 )
 def test_what_is_wrong_is_said_in_the_words_of_the_protocol(
@@ -124,7 +125,8 @@ def test_what_is_not_here_goes_to_the_control_process(running: Gateway) -> None:
 
 
 def test_the_control_process_is_started_again_while_predictions_go_on(running: Gateway) -> None:
-    assert running.ask("GET", "/v1/die").status == 503
+    away = running.ask("GET", "/v1/die")
+    assert (away.status, list(away.json)) == (503, ["message"])
     assert running.post("/model-endpoints/one", ROW).status == 200
     wait_for(lambda: running.ask("GET", "/v1/model-services").status == 200)
 
@@ -195,8 +197,9 @@ def test_compressed_bodies_are_read(running: Gateway, name: str, pack: object) -
 def test_a_decompression_bomb_is_refused(running: Gateway) -> None:
     bomb = gzip.compress(b"0" * (64 << 20))
     assert len(bomb) < 100_000
-    told = running.ask("POST", "/v2/models/one/infer", bomb, {"content-encoding": "gzip"})
-    assert told.status == 413
+    for path, key in (("/v2/models/one/infer", "error"), ("/v1/model-services", "message")):
+        told = running.ask("POST", path, bomb, {"content-encoding": "gzip"})
+        assert (told.status, list(told.json)) == (413, [key])
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,9 @@ def test_refusals_are_in_the_words_of_the_protocol(running: Gateway) -> None:
     seldon = running.post("/model-endpoints/free", ROW).json
     assert (seldon["status"]["code"], seldon["status"]["status"]) == (401, "FAILURE")
     assert "error" in running.post("/v2/models/free/infer", ROW).json
-    assert running.post("/invocations", ROW).json["error_code"] == "UNAUTHENTICATED"
+    for path in ("/invocations", "/model-endpoints/free/invocations"):
+        assert running.post(path, ROW).json["error_code"] == "UNAUTHENTICATED"
+    assert list(running.ask("GET", "/v1/model-services").json) == ["message"]
 
 
 def test_tokens_of_both_kinds_get_predictions(

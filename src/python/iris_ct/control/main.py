@@ -47,6 +47,7 @@ from iris_ct.serving.frames import (
     Stats,
     message_of,
 )
+from iris_ct.serving.paths import protocol_of, refuse
 
 _log = logging.getLogger(__name__)
 
@@ -112,7 +113,8 @@ class Control(FrameProtocol):
         (told,) = await asyncio.gather(answer(self._app, request), return_exceptions=True)
         if isinstance(told, BaseException):
             _log.error("%s %s failed", request.method, request.path, exc_info=told)
-            told = Answer(500, b"Internal Server Error", "text/plain; charset=utf-8")
+            text = "The control process failed; its log says where."
+            told = refuse(protocol_of(request.path), 500, text)
         self.send(told, request_id)
 
 
@@ -245,7 +247,10 @@ def make_app(parts: Parts, board: Board) -> Starlette:
     """Make the application that answers what is not the data plane's."""
     from iris_ct.control import console, rest
 
-    app = Starlette(routes=[*rest.routes(parts), *console.routes(parts, board)])
+    app = Starlette(
+        routes=[*rest.routes(parts), *console.routes(parts, board)],
+        exception_handlers=rest.REFUSALS,
+    )
     app.state.board = board
     return app
 

@@ -1,7 +1,8 @@
 """``/v1``: services, packages and authors over HTTP, in the forms of the reference.
 
-Answers are JSON; what refuses or tells something is ``{"message": ...}``. Who asks is found in
-``request.state.principal`` (name, role, domains), None where access is not configured.
+Answers are JSON; what refuses or tells something is ``{"message": ...}``, also where the gateway
+refuses before it comes here. Who asks is found in ``request.state.principal`` (name, role,
+domains), None where access is not configured.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from email.parser import BytesHeaderParser
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -34,6 +36,8 @@ from iris_ct.core.errors import (
 from iris_ct.core.service import ModelRef, change_from_json, service_from_json
 from iris_ct.procedures import packages, services
 from iris_ct.procedures.asker import Asker
+from iris_ct.serving.frames import Answer
+from iris_ct.serving.paths import refuse_method, refuse_path
 
 STATUSES: dict[type[CTError], int] = {
     UnknownServiceError: 404,
@@ -102,6 +106,25 @@ def routes(parts: Parts) -> list[Route]:
         Route(path, _endpoint(parts, methods), methods=list(methods))
         for path, methods in by_path.items()
     ]
+
+
+def _no_path(request: Request, _error: Exception) -> Response:
+    return _sent(refuse_path(request.url.path))
+
+
+def _no_method(request: Request, error: Exception) -> Response:
+    headers = error.headers if isinstance(error, HTTPException) else None
+    allowed = {*(headers or {}).get("Allow", "").split(", "), "OPTIONS"}
+    told = refuse_method(request.method, request.url.path, tuple(sorted(allowed)))
+    return _sent(told or refuse_path(request.url.path))
+
+
+def _sent(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, answer.headers, answer.content_type)
+
+
+REFUSALS = {404: _no_path, 405: _no_method}
+"""What an application with these routes answers elsewhere: in the words of the path."""
 
 
 def _endpoint(

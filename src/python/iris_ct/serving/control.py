@@ -21,6 +21,7 @@ from iris_ct.serving.frames import (
     message_of,
 )
 from iris_ct.serving.options import GatewayOptions
+from iris_ct.serving.paths import protocol_of, refuse, refuse_path
 from iris_ct.serving.routes import RouteTable, parse_routes
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class ControlLink(Link):
         try:
             return await asyncio.wait_for(asked, _ANSWER_S)
         except TimeoutError:
-            return Answer(504, b'{"error": "The control process did not answer in time."}')
+            text = "The control process did not answer in time."
+            return refuse(protocol_of(request.path), 504, text)
         finally:
             self._asked.pop(request_id, None)
 
@@ -155,7 +157,7 @@ class ControlLine:
     async def forward(self, request: Request) -> Answer:
         """Answer a request by the control process."""
         if self._program is None:
-            return Answer(404, b'{"error": "There is no such page."}')
+            return refuse_path(request.path)
         body = await request.body()
         with request.gateway.waiting.holding(len(body)):
             return await self._ask(request, body)
@@ -177,10 +179,10 @@ class ControlLine:
         try:
             await asyncio.wait_for(self._arrival.wait(), _ARRIVAL_S)
         except TimeoutError:
-            return _AWAY
+            return _away(request.path)
         link = self._link
         answer = await link.ask(http) if link is not None else None
-        return answer or _AWAY
+        return answer or _away(request.path)
 
     async def _keep(self, program: Program) -> None:
         delay = _FIRST_DELAY_S
@@ -221,7 +223,9 @@ class ControlLine:
             return
 
 
-_AWAY = Answer(503, b'{"error": "The control process is being started; try again in a moment."}')
+def _away(path: str) -> Answer:
+    text = "The control process is being started; try again in a moment."
+    return refuse(protocol_of(path), 503, text)
 
 
 def _told(errors: dict[str, str]) -> Answer:

@@ -16,13 +16,14 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from iris_ct.core.wire.refusal import MLFLOW, OPEN_INFERENCE, SELDON, WireError, error_body
+from iris_ct.core.wire.refusal import WireError
 from iris_ct.serving.access import LOCAL, Access, Principal, Refusal
 from iris_ct.serving.body import GoneError, Receive, Waiting, read_body
 from iris_ct.serving.control import ControlLine
 from iris_ct.serving.frames import FEEDBACK, Answer, Call
 from iris_ct.serving.metrics import Metrics
 from iris_ct.serving.options import GatewayOptions
+from iris_ct.serving.paths import check_path, protocol_of, refuse
 from iris_ct.serving.pool import Failure, into
 from iris_ct.serving.table import Branch, Service, Table
 
@@ -349,7 +350,7 @@ class Gateway:
     # Everything else.
 
     async def _answer(self, request: Request) -> Answer:
-        check_path(request.scope)
+        check_path(request.path, request.scope.get("raw_path", b""))
         told = await self.pages.answer(self, request)
         if told is None:
             told = await self.control.forward(request)
@@ -405,45 +406,6 @@ def is_http(answer: Answer) -> bool:
 def is_yes(said: Sequence[str] | None) -> bool:
     """Say whether a switch is on."""
     return said is not None and said[0].strip().lower() in _YES
-
-
-def refuse(protocol: str, status: int, text: str) -> Answer:
-    """Refuse in the words of a protocol."""
-    kind = SELDON if protocol.startswith("seldon") else protocol
-    return Answer(status, error_body(kind, status, text))
-
-
-def protocol_of(path: str) -> str:
-    """Give the protocol in whose words a path is answered; empty for none."""
-    if path.startswith("/v2"):
-        return OPEN_INFERENCE
-    if path.startswith(("/model-endpoints", "/api/v", "/feedback")):
-        return SELDON
-    return MLFLOW if path.startswith("/invocations") else ""
-
-
-def check_path(scope: Mapping[str, Any]) -> None:
-    """Refuse paths that two programs may read differently.
-
-    Raises
-    ------
-    WireError
-        400.
-    """
-    path: str = scope["path"]
-    raw: bytes = scope.get("raw_path", b"").lower()
-    parts = path.split("/")
-    doubtful = (
-        not path.startswith("/")
-        or not path.isprintable()
-        or "\\" in path
-        or "\ufffd" in path
-        or any(coded in raw for coded in (b"%2f", b"%5c", b"%00", b"%25"))
-        or any(part in {".", ".."} for part in parts)
-        or "" in parts[1:-1]
-    )
-    if doubtful:
-        raise WireError(400, "The path is not a plain one: send it without //, .. and coded / .")
 
 
 class _Meta(msgspec.Struct, rename="camel"):

@@ -13,19 +13,33 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from iris_ct.core.wire.refusal import OPEN_INFERENCE, SELDON, WireError
+from iris_ct.core.wire.refusal import SELDON, WireError
 from iris_ct.serving.frames import OPEN_INFERENCE_METADATA, SELDON_METADATA, Answer, Call
-from iris_ct.serving.gateway import Gateway, Request, refuse
+from iris_ct.serving.gateway import Gateway, Request
+from iris_ct.serving.paths import (
+    ALIVE,
+    HEALTH,
+    HEALTHY,
+    PING,
+    PONG,
+    POST,
+    READ,
+    READY,
+    TEXT,
+    Place,
+    place_of,
+    protocol_of,
+    refuse,
+    refuse_method,
+    refuse_path,
+)
 from iris_ct.serving.pool import Failure, answer_of
 from iris_ct.serving.table import Branch, Service
 
 if TYPE_CHECKING:
     from iris_ct.core.scoring.signature import Signature
 
-_TEXT = "text/plain; charset=utf-8"
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
-_READ = ("GET", "HEAD", "OPTIONS")
-_POST = ("POST", "OPTIONS")
 _ASSETS = Path(__file__).parent / "assets"
 _ASSET_KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -46,14 +60,9 @@ class StandardPages:
 
     def __init__(self) -> None:
         self._pages: Mapping[str, Page] = {
-            "/ping": _fixed(b"\n", _TEXT),
-            "/health": _fixed(b"\n", _TEXT),
+            **{path: _fixed(answer) for path, answer in ALIVE.items()},
             "/version": _mlflow_version,
-            "/healthz": _fixed(b"ok\n", _TEXT),
             "/readyz": _readyz,
-            "/health/ping": _fixed(b"pong", _TEXT),
-            "/health/status": _fixed(_NO_DATA, "application/json"),
-            "/metadata": _seldon_metadata,
             "/metrics": _metrics,
             "/prometheus": _metrics,
             "/openapi.json": _openapi,
@@ -61,7 +70,6 @@ class StandardPages:
             "/openapi.js": _asset("openapi.js"),
             "/openapi.css": _asset("openapi.css"),
             "/v2": _v2_server,
-            "/v2/health/live": _fixed(b'{"live":true}', "application/json"),
             "/v2/health/ready": _v2_ready,
         }
 
@@ -73,44 +81,31 @@ class StandardPages:
             if endpoint.service is not None:
                 # Who may not see it is not told that it is there.
                 _find(gateway, request, endpoint.service.name)
-            return _refuse_method(request, _POST)
+            return _refuse_method(request, POST)
         if path == "/v2/repository/index":
-            return _refuse_method(request, _POST) or _v2_index(gateway, request)
-        page = self._pages.get(path) or _page_of_service(path)
+            return _refuse_method(request, POST) or _v2_index(gateway, request)
+        page = self._pages.get(path)
         if page is not None:
-            return _refuse_method(request, _READ) or await page(gateway, request)
+            return _refuse_method(request, READ) or await page(gateway, request)
+        place = place_of(request.path)
+        if place is not None and place.protocol in _OF_SERVICE:
+            told = _refuse_method(request, READ)
+            return told or await _OF_SERVICE[place.protocol](gateway, request, place)
         if path.startswith(_PREFIXES):
             _check_named(gateway, request, path)
-            raise WireError(404, "There is no such path; /openapi.json lists those that are.")
+            return refuse_path(path, hint="; /openapi.json lists those that are")
         return None
 
 
 def _refuse_method(request: Request, allowed: tuple[str, ...]) -> Answer | None:
-    allow = {"allow": ", ".join(allowed)}
-    if request.method == "OPTIONS":
-        return Answer(204, b"", _TEXT, headers=allow)
-    if request.method in allowed:
-        return None
-    text = f"{request.method} is not for this path, which takes {allow['allow']}."
-    said = refuse(_words(request.path), 405, text)
-    return Answer(405, said.body, said.content_type, headers=allow)
+    return refuse_method(request.method, request.path, allowed)
 
 
-def _words(path: str) -> str:
-    return OPEN_INFERENCE if path.startswith("/v2") else SELDON
-
-
-def _fixed(body: bytes, kind: str) -> Page:
-    answer = Answer(200, body, kind)
-
+def _fixed(answer: Answer) -> Page:
     async def page(_gateway: Gateway, _request: Request) -> Answer:
         return answer
 
     return page
-
-
-# What Seldon's wrapper answers for a model that says nothing of its health.
-_NO_DATA = b'{"data":{"names":[],"ndarray":[]},"meta":{}}'
 
 
 def _asset(name: str) -> Page:
@@ -124,26 +119,6 @@ def _asset(name: str) -> Page:
     return page
 
 
-def _page_of_service(path: str) -> Page | None:
-    """Find the page of one service: ``/v2/models/...`` or ``/model-endpoints/...``."""
-    match path.strip("/").split("/"):
-        case ["v2", "models", name]:
-            return _v2_model(name, None)
-        case ["v2", "models", name, "versions", version]:
-            return _v2_model(name, version)
-        case ["v2", "models", name, "ready"]:
-            return _v2_model_ready(name, None)
-        case ["v2", "models", name, "versions", version, "ready"]:
-            return _v2_model_ready(name, version)
-        case ["model-endpoints", name, "metadata"]:
-            return _metadata_of(name)
-        case ["model-endpoints", _name, "health", "ping"]:
-            return _fixed(b"pong", _TEXT)
-        case ["model-endpoints", name, "health", "status"]:
-            return _health_of(name)
-    return None
-
-
 def _check_named(gateway: Gateway, request: Request, path: str) -> None:
     """Say first which service or version is not there, if that is what is wrong with a path."""
     match path.strip("/").split("/"):
@@ -153,11 +128,11 @@ def _check_named(gateway: Gateway, request: Request, path: str) -> None:
             _find(gateway, request, name)
 
 
-def _find(gateway: Gateway, request: Request, name: str, version: str | None = None) -> Service:
+def _find(gateway: Gateway, request: Request, name: str, version: str = "") -> Service:
     service = gateway.table.services.get(name)
     if service is None or not request.principal.may(service.domain):
         raise WireError(404, f"There is no service {name!r}.")
-    if version is not None:
+    if version:
         part = service.of_version(version)
         if part is None:
             raise WireError(404, f"Service {name!r} has no version {version!r}.")
@@ -174,12 +149,12 @@ def _visible(gateway: Gateway, request: Request) -> Iterator[Service]:
 async def _readyz(gateway: Gateway, _request: Request) -> Answer:
     late = sum(not service.is_ready for service in gateway.table.services.values())
     if late:
-        return Answer(503, f"{late} services cannot answer yet\n".encode(), _TEXT)
-    return Answer(200, b"ok\n", _TEXT)
+        return Answer(503, f"{late} services cannot answer yet\n".encode(), TEXT)
+    return Answer(200, b"ok\n", TEXT)
 
 
 async def _mlflow_version(_gateway: Gateway, _request: Request) -> Answer:
-    return Answer(200, importlib.metadata.version("mlflow").encode(), _TEXT)
+    return Answer(200, importlib.metadata.version("mlflow").encode(), TEXT)
 
 
 async def _metrics(gateway: Gateway, _request: Request) -> Answer:
@@ -242,24 +217,16 @@ async def _v2_ready(gateway: Gateway, _request: Request) -> Answer:
     return Answer(200 if ready else 503, msgspec.json.encode({"ready": ready}))
 
 
-def _v2_model_ready(name: str, version: str | None) -> Page:
-    async def page(gateway: Gateway, request: Request) -> Answer:
-        ready = _find(gateway, request, name, version).is_ready
-        body = msgspec.json.encode({"name": name, "ready": ready})
-        return Answer(200 if ready else 503, body)
-
-    return page
+async def _v2_model_ready(gateway: Gateway, request: Request, place: Place) -> Answer:
+    ready = _find(gateway, request, place.service, place.version).is_ready
+    body = msgspec.json.encode({"name": place.service, "ready": ready})
+    return Answer(200 if ready else 503, body)
 
 
-def _v2_model(name: str, version: str | None) -> Page:
-    async def page(gateway: Gateway, request: Request) -> Answer:
-        service = _find(gateway, request, name, version)
-        versions = ",".join(_find(gateway, request, name).versions())
-        return await _ask(
-            gateway, request, service, OPEN_INFERENCE_METADATA, {"versions": versions}
-        )
-
-    return page
+async def _v2_model(gateway: Gateway, request: Request, place: Place) -> Answer:
+    service = _find(gateway, request, place.service, place.version)
+    versions = ",".join(_find(gateway, request, place.service).versions())
+    return await _ask(gateway, request, service, OPEN_INFERENCE_METADATA, {"versions": versions})
 
 
 def _v2_index(gateway: Gateway, request: Request) -> Answer:
@@ -279,26 +246,29 @@ def _v2_index(gateway: Gateway, request: Request) -> Answer:
 # Seldon.
 
 
-async def _seldon_metadata(gateway: Gateway, request: Request) -> Answer:
-    service = gateway.named_service(request)
+async def _seldon_metadata(gateway: Gateway, request: Request, place: Place) -> Answer:
+    name = place.service
+    service = _find(gateway, request, name) if name else gateway.named_service(request)
     return await _ask(gateway, request, service, SELDON_METADATA, {})
 
 
-def _metadata_of(name: str) -> Page:
-    async def page(gateway: Gateway, request: Request) -> Answer:
-        service = _find(gateway, request, name)
-        return await _ask(gateway, request, service, SELDON_METADATA, {})
-
-    return page
+async def _seldon_ping(_gateway: Gateway, _request: Request, _place: Place) -> Answer:
+    return PONG
 
 
-def _health_of(name: str) -> Page:
-    async def page(gateway: Gateway, request: Request) -> Answer:
-        if _find(gateway, request, name).is_ready:
-            return Answer(200, _NO_DATA)
-        return refuse(SELDON, 503, f"Service {name!r} cannot answer yet.")
+async def _seldon_health(gateway: Gateway, request: Request, place: Place) -> Answer:
+    if _find(gateway, request, place.service).is_ready:
+        return HEALTHY
+    return refuse(SELDON, 503, f"Service {place.service!r} cannot answer yet.")
 
-    return page
+
+_OF_SERVICE: Mapping[str, Callable[[Gateway, Request, Place], Awaitable[Answer]]] = {
+    OPEN_INFERENCE_METADATA: _v2_model,
+    READY: _v2_model_ready,
+    SELDON_METADATA: _seldon_metadata,
+    PING: _seldon_ping,
+    HEALTH: _seldon_health,
+}
 
 
 async def _ask(
@@ -326,5 +296,5 @@ async def _ask(
     )
     answer = await answer_of(branch.pool, call)
     if isinstance(answer, Failure):
-        return refuse(_words(request.path), answer.status, answer.text)
+        return refuse(protocol_of(request.path), answer.status, answer.text)
     return answer

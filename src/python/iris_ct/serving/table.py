@@ -9,14 +9,12 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 
-from iris_ct.core.wire.refusal import MLFLOW, OPEN_INFERENCE, SELDON
-from iris_ct.serving.frames import FEEDBACK
+from iris_ct.core.wire.refusal import OPEN_INFERENCE
 from iris_ct.serving.metrics import BranchCounts
+from iris_ct.serving.paths import OF_ANY, OF_SERVICE
 from iris_ct.serving.pool import Backend
 from iris_ct.serving.routes import BranchRoute, ServiceRoute
 
-_PREDICTIONS = ("/api/v1.0/predictions", "/api/v0.1/predictions")
-_FEEDBACKS = ("/feedback", "/api/v1.0/feedback", "/api/v0.1/feedback")
 _HASH_SPAN = float(1 << 64)
 
 
@@ -131,18 +129,11 @@ class Table:
 
 
 def _endpoints(services: Iterable[Service]) -> Iterator[tuple[str, Endpoint]]:
-    for path in _PREDICTIONS:
-        yield path, Endpoint(SELDON, None)
-    for path in _FEEDBACKS:
-        yield path, Endpoint(FEEDBACK, None)
-    yield "/invocations", Endpoint(MLFLOW, None)
+    for path, protocol in OF_ANY.items():
+        yield path, Endpoint(protocol, None)
     for service in services:
-        base = f"/model-endpoints/{service.name}"
-        for path in ("", "/", *_PREDICTIONS):
-            yield base + path, Endpoint(SELDON, service)
-        for path in _FEEDBACKS:
-            yield base + path, Endpoint(FEEDBACK, service)
-        yield f"{base}/invocations", Endpoint(MLFLOW, service)
+        for path, protocol in OF_SERVICE.items():
+            yield f"/model-endpoints/{service.name}{path}", Endpoint(protocol, service)
         yield f"/v2/models/{service.name}/infer", Endpoint(OPEN_INFERENCE, service)
         for version in service.versions():
             path = f"/v2/models/{service.name}/versions/{version}/infer"

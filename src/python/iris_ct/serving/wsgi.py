@@ -3,17 +3,19 @@
 For an InterSystems IRIS instance that serves without a gateway (a web application with the
 dispatch class ``%SYS.Python.WSGI``, location this package's folder, name ``iris_ct.serving.wsgi``,
 callable ``application``), or any WSGI server. Who may ask is decided before: by the instance's web
-application, or by what stands in front. Services, weights, shadows, limits of time and metrics are
-the gateway's; here every model is served by its champion, under its own name.
+application, or by what stands in front. Paths, methods and refusals are the gateway's (`paths`);
+services, weights, shadows, limits of time, metrics and pages are the gateway's alone: here every
+model is served by its champion, under its own name.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import msgspec
@@ -21,9 +23,27 @@ import msgspec
 from iris_ct.core.errors import CTError, DataError, NoChampionError, TransientError
 from iris_ct.core.wire.exchange import MAX_ID_LENGTH
 from iris_ct.core.wire.open_inference_outputs import server_metadata
-from iris_ct.core.wire.refusal import MLFLOW, OPEN_INFERENCE, SELDON, WireError, error_body
+from iris_ct.core.wire.refusal import WireError
 from iris_ct.serving.app import WorkerApp
-from iris_ct.serving.frames import FEEDBACK, OPEN_INFERENCE_METADATA, Answer, Call
+from iris_ct.serving.frames import Answer, Call
+from iris_ct.serving.paths import (
+    ALIVE,
+    HEALTH,
+    HEALTHY,
+    PING,
+    PONG,
+    POST,
+    READ,
+    READY,
+    TEXT,
+    Place,
+    check_path,
+    place_of,
+    protocol_of,
+    refuse,
+    refuse_method,
+    refuse_path,
+)
 
 if TYPE_CHECKING:
     from iris_ct.bootstrap import Parts
@@ -41,18 +61,6 @@ _HEADERS = {
     "HTTP_SELDON_PUID": "seldon-puid",
     "HTTP_ACCEPT": "accept",
 }
-_PREDICTIONS = ("", "api/v1.0/predictions", "api/v0.1/predictions")
-_FEEDBACKS = ("feedback", "api/v1.0/feedback", "api/v0.1/feedback")
-
-
-class _Place(NamedTuple):
-    """What a path asks for; ``model`` empty: of the one that the query names, or the only one."""
-
-    method: str
-    protocol: str
-    model: str = ""
-    version: str = ""
-    is_readiness: bool = False
 
 
 class Application:
@@ -71,57 +79,57 @@ class Application:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        answer = self._answer(environ)
+        answer = self._answer(environ["REQUEST_METHOD"], _path(environ), environ)
         status = HTTPStatus(answer.status)
-        headers = [
-            ("Content-Type", answer.content_type),
-            ("Content-Length", str(len(answer.body))),
-            *answer.headers.items(),
-        ]
+        headers = [*answer.headers.items()]
+        if status is not HTTPStatus.NO_CONTENT:
+            headers.append(("Content-Type", answer.content_type))
+            headers.append(("Content-Length", str(len(answer.body))))
         start_response(f"{status.value} {status.phrase}", headers)
-        return [answer.body]
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
 
-    def _answer(self, environ: Environ) -> Answer:
-        path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
-        told = _life(path, method)
-        if told is not None:
-            return told
-        place = _place(path)
-        if place is None:
-            text = f"There is nothing at {path[:200]!r}."
-            return _refusal(_protocol_of(path), 404, text)
-        protocol = place.protocol
-        if method != place.method:
-            text = f"{method} is not answered here; send {place.method}."
-            return _refusal(protocol, 405, text)
+    def _answer(self, method: str, path: str, environ: Environ) -> Answer:
         try:
-            return self._ask(place, environ)
+            check_path(path)
+            life = _LIFE.get(path.rstrip("/"))
+            if life is not None:
+                return refuse_method(method, path, READ) or life()
+            place = place_of(path)
+            if place is None:
+                return refuse_path(path)
+            # Which model is not there is said first, as the gateway does.
+            if place.service and place.allowed == POST:
+                self._found(place, "")
+            return refuse_method(method, path, place.allowed) or self._ask(place, path, environ)
         except WireError as error:
-            return _refusal(protocol, error.status, error.text)
+            return refuse(protocol_of(path), error.status, error.text)
         except NoChampionError as error:
-            return _refusal(protocol, 404, str(error))
+            return refuse(protocol_of(path), 404, str(error))
         except DataError as error:
-            return _refusal(protocol, 400, str(error))
+            return refuse(protocol_of(path), 400, str(error))
         except TransientError as error:
-            return _refusal(protocol, 503, str(error))
+            return refuse(protocol_of(path), 503, str(error))
         except CTError as error:
-            return _refusal(protocol, 500, str(error))
+            return refuse(protocol_of(path), 500, str(error))
 
-    def _ask(self, place: _Place, environ: Environ) -> Answer:
+    def _ask(self, place: Place, path: str, environ: Environ) -> Answer:
+        if place.protocol == PING:
+            return PONG
         asked = parse_qs(environ.get("QUERY_STRING", ""))
-        loaded, app = self._app(place.model or asked.get("service", [""])[0])
+        named = asked.get("service", [environ.get("HTTP_X_CT_SERVICE", "")])[0]
+        loaded, app = self._found(place, named)
         model, version = loaded.version.model, str(loaded.version.version)
-        if place.version and place.version != version:
-            raise WireError(404, f"Version {place.version[:20]} of '{model}' does not serve.")
-        if place.is_readiness:
+        if place.protocol == READY:
             return Answer(200, msgspec.json.encode({"name": model, "ready": True}))
+        if place.protocol == HEALTH:
+            return HEALTHY
         headers = {name: environ[key] for key, name in _HEADERS.items() if key in environ}
         explain = asked.get("explain", [environ.get("HTTP_X_CT_EXPLAIN", "")])[0].lower() in _YES
         return app.answer(
             Call(
                 place.protocol,
-                environ.get("PATH_INFO", ""),
-                _body(environ) if place.method == "POST" else b"",
+                path,
+                _body(environ) if place.allowed == POST else b"",
                 environ.get("CONTENT_TYPE") or "",
                 _name(headers.get("seldon-puid", "")),
                 headers,
@@ -133,6 +141,14 @@ class Application:
                 log=True,
             )
         )
+
+    def _found(self, place: Place, named: str) -> tuple[LoadedModel, WorkerApp]:
+        """Give what answers at a place, of the model that the path or else the request names."""
+        loaded, app = self._app(place.service or named)
+        model, version = loaded.version.model, str(loaded.version.version)
+        if place.version and place.version != version:
+            raise WireError(404, f"Version {place.version[:20]} of '{model}' does not serve.")
+        return loaded, app
 
     def _app(self, model: str) -> tuple[LoadedModel, WorkerApp]:
         """Give what answers for a model's champion, made once for each champion."""
@@ -163,55 +179,39 @@ def _known(parts: Parts, model: str) -> str:
     )
 
 
-def _life(path: str, method: str) -> Answer | None:
-    """Answer what asks whether anybody is there."""
-    if method not in {"GET", "HEAD"}:
-        return None
-    if path in {"/ping", "/health"}:
-        return Answer(200, b"\n", "text/plain")
-    if path == "/health/ping":
-        return Answer(200, b"pong", "text/plain")
-    if path in {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}:
-        return Answer(200, b"{}")
-    if path in {"/v2", "/v2/"}:
-        from importlib.metadata import version
-
-        return Answer(200, server_metadata(version("iris-ct")))
-    return None
+def _ready() -> Answer:
+    return Answer(200, b"ok\n", TEXT)
 
 
-def _place(path: str) -> _Place | None:
-    parts = path.strip("/").split("/")
-    if parts[0] == "v2" and len(parts) > 2 and parts[1] == "models":
-        return _open_inference(parts[2], parts[3:])
-    model = ""
-    if parts[0] == "model-endpoints":
-        if len(parts) < 2 or not parts[1]:
-            return None
-        model, parts = parts[1], parts[2:]
-    rest = "/".join(parts)
-    if rest in _PREDICTIONS and (rest or model):
-        return _Place("POST", SELDON, model)
-    if rest in _FEEDBACKS:
-        return _Place("POST", FEEDBACK, model)
-    return _Place("POST", MLFLOW, model) if rest == "invocations" else None
+def _v2_ready() -> Answer:
+    return Answer(200, b'{"ready":true}')
 
 
-def _open_inference(model: str, rest: list[str]) -> _Place | None:
-    version = ""
-    if len(rest) > 1 and rest[0] == "versions":
-        version, rest = rest[1], rest[2:]
-    if rest == ["infer"]:
-        return _Place("POST", OPEN_INFERENCE, model, version)
-    if rest in ([], ["ready"]):
-        return _Place("GET", OPEN_INFERENCE_METADATA, model, version, is_readiness=bool(rest))
-    return None
+def _v2_server() -> Answer:
+    return Answer(200, server_metadata(importlib.metadata.version("iris-ct")))
 
 
-def _protocol_of(path: str) -> str:
-    if path.startswith("/v2"):
-        return OPEN_INFERENCE
-    return SELDON if path.startswith(("/model-endpoints", "/api/v", "/feedback")) else MLFLOW
+def _mlflow_version() -> Answer:
+    return Answer(200, importlib.metadata.version("mlflow").encode(), TEXT)
+
+
+def _said(answer: Answer) -> Callable[[], Answer]:
+    return lambda: answer
+
+
+_LIFE: Mapping[str, Callable[[], Answer]] = {
+    **{path: _said(answer) for path, answer in ALIVE.items()},
+    "/readyz": _ready,
+    "/version": _mlflow_version,
+    "/v2": _v2_server,
+    "/v2/health/ready": _v2_ready,
+}
+
+
+def _path(environ: Environ) -> str:
+    """Give the decoded path, which comes as bytes in Latin-1 (PEP 3333)."""
+    path: str = environ.get("PATH_INFO") or "/"
+    return path.encode("latin-1").decode("utf-8", "replace")
 
 
 def _body(environ: Environ) -> bytes:
@@ -228,11 +228,6 @@ def _body(environ: Environ) -> bytes:
 def _name(said: str) -> str:
     """Name a prediction as the caller does, if that can stand in the log; else give a new name."""
     return said if 0 < len(said) <= MAX_ID_LENGTH and said.isprintable() else uuid.uuid4().hex
-
-
-def _refusal(protocol: str, status: int, text: str) -> Answer:
-    kind = {FEEDBACK: SELDON, OPEN_INFERENCE_METADATA: OPEN_INFERENCE}.get(protocol, protocol)
-    return Answer(status, error_body(kind, status, text))
 
 
 def _parts() -> Parts:

@@ -12,6 +12,8 @@ Protocol = Literal["seldon", "open_inference", "mlflow"]
 SELDON: Final = "seldon"
 OPEN_INFERENCE: Final = "open_inference"
 MLFLOW: Final = "mlflow"
+# Not a protocol of predictions: ``/v1``, which changes services and packages.
+MANAGEMENT: Final = "management"
 
 # Seldon's word for a request that cannot be read is its wrapper's; the others are named alike.
 _SELDON_REASONS: Final = {
@@ -76,8 +78,8 @@ def error_body(protocol: str, status: int, text: str) -> bytes:
     Parameters
     ----------
     protocol : str
-        `SELDON`, `OPEN_INFERENCE` or `MLFLOW`. Any other gets ``{"error": text}``, as the
-        open inference protocol has it.
+        `SELDON`, `OPEN_INFERENCE`, `MLFLOW` or `MANAGEMENT`. Any other gets
+        ``{"error": text}``, as the open inference protocol has it.
     status : int
         HTTP status of the answer, 400 to 599.
     text : str
@@ -90,4 +92,4 @@ def error_body(protocol: str, status: int, text: str) -> bytes:
     if protocol == MLFLOW:
         code = _MLFLOW_CODES.get(status, "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR")
         return msgspec.json.encode({"error_code": code, "message": text})
-    return msgspec.json.encode({"error": text})
+    return msgspec.json.encode({"message" if protocol == MANAGEMENT else "error": text})
