@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import pytest
 from tests.cli.running import MODEL
 
 from iris_ct.adapters.bundles import load_bundle
@@ -16,9 +17,11 @@ from iris_ct.control.counts import BranchState, Counts
 from iris_ct.control.keeper import Keeper, Look
 from iris_ct.control.measure import Meter, Use
 from iris_ct.control.plan import PlannedService, route_table
+from iris_ct.control.rollouts import Rollouts, begin
 from iris_ct.core.narration import narrate
 from iris_ct.core.rollout import RolloutPolicy, parse_stages
 from iris_ct.core.service import Autoscaling, ModelRef, make_service
+from iris_ct.flow.promote import promote
 from iris_ct.flow.rollback import roll_back
 from iris_ct.serving.routes import parse_routes
 
@@ -55,21 +58,35 @@ def state(
     return BranchState(model, f"{model}-{version}", image, pids, counts)
 
 
-def step_back(parts: Parts) -> tuple[str, str]:
-    """Let version 1 serve; give the images of before and after."""
-    before = parts.store.models.champion(MODEL)
-    assert before is not None
-    assert before.version == 2
-    roll_back(
+def try_version_1(parts: Parts) -> tuple[str, str]:
+    """Promote version 1; give the images of before and after."""
+    promote(
         MODEL,
+        1,
         request_id="test",
-        version=1,
         actor="test",
         reason="test",
         store=parts.store,
         clock=parts.clock,
     )
     return f"{MODEL}:2", f"{MODEL}:1"
+
+
+def step_back(parts: Parts, *, to: int) -> None:
+    """Roll back to a version."""
+    roll_back(
+        MODEL,
+        request_id=f"back to {to}",
+        version=to,
+        actor="eva",
+        reason="too high",
+        store=parts.store,
+        clock=parts.clock,
+    )
+
+
+def outcomes(parts: Parts) -> list[str]:
+    return [d.outcome for d in parts.store.decisions.decisions(MODEL) if d.kind == "rollout"]
 
 
 def test_a_champion_is_served_without_asking(parts: Parts) -> None:
@@ -91,7 +108,7 @@ def test_a_bundle_that_was_deleted_is_made_again(parts: Parts) -> None:
 def test_a_promotion_is_followed_at_the_next_look(parts: Parts) -> None:
     keeper = Keeper(parts)
     keeper.look([])
-    step_back(parts)
+    try_version_1(parts)
     assert images(only(keeper.look([]))) == [(f"{MODEL}:1", 1.0, False)]
 
 
@@ -123,7 +140,7 @@ def test_what_cannot_be_served_is_told_and_the_others_are_served(parts: Parts) -
 def test_a_candidate_is_a_shadow_then_gets_half_then_everything(parts: Parts) -> None:
     keeper = Keeper(parts, POLICY)
     keeper.look([])
-    old, new = step_back(parts)
+    old, new = try_version_1(parts)
     seen = [images(only(keeper.look([state(old, 100)])))]
     for number in (1, 2):
         counts = [state(old, 100 + 20 * number), state(new, 20 * number)]
@@ -133,14 +150,13 @@ def test_a_candidate_is_a_shadow_then_gets_half_then_everything(parts: Parts) ->
         [(old, 0.5, False), (new, 0.5, False)],
         [(new, 1.0, False)],
     ]
-    taken = [d.outcome for d in parts.store.decisions.decisions(MODEL) if d.kind == "rollout"]
-    assert taken == ["begin", "forward", "full"]
+    assert outcomes(parts) == ["begin", "forward", "full"]
 
 
 def test_a_failing_candidate_is_taken_back_and_the_champion_with_it(parts: Parts) -> None:
     keeper = Keeper(parts, POLICY)
     keeper.look([])
-    old, new = step_back(parts)
+    old, new = try_version_1(parts)
     keeper.look([state(old, 100)])
     keeper.look([state(old, 120), state(new, 12, errors=12)])
     champion = parts.store.models.champion(MODEL)
@@ -155,7 +171,7 @@ def test_a_failing_candidate_is_taken_back_and_the_champion_with_it(parts: Parts
 def test_a_candidate_that_cannot_be_started_is_taken_back(parts: Parts) -> None:
     keeper = Keeper(parts, POLICY)
     keeper.look([])
-    old, new = step_back(parts)
+    old, new = try_version_1(parts)
     unable = {f"{MODEL}/{MODEL}-1"}
     assert len(only(keeper.look([state(old, 100)], unable)).branches) == 2
     assert images(only(keeper.look([state(old, 120)], unable))) == [(old, 1.0, False)]
@@ -171,10 +187,65 @@ def test_a_candidate_that_cannot_be_started_is_taken_back(parts: Parts) -> None:
     assert new in back.reason
 
 
+def test_a_rollback_answers_everything_at_once(parts: Parts) -> None:
+    """Also after the control process was away; what is promoted afterwards is tried again."""
+    keeper = Keeper(parts, POLICY)
+    planned(parts, keeper.look([]))
+    step_back(parts, to=1)
+    for looking in (keeper, Keeper(parts, POLICY)):
+        assert images(only(looking.look([]))) == [(f"{MODEL}:1", 1.0, False)]
+    assert outcomes(parts) == []
+
+
+@pytest.mark.parametrize("n_looks", [1, 2])
+def test_a_rollback_ends_the_rollout_of_what_it_takes_away(parts: Parts, n_looks: int) -> None:
+    """As a shadow and with half of the requests: the version before answers everything again."""
+    keeper = Keeper(parts, POLICY)
+    keeper.look([])
+    old, new = try_version_1(parts)
+    for number in range(n_looks):
+        keeper.look([state(old, 100 + 20 * number), state(new, 20 * number)])
+    step_back(parts, to=2)
+    for looking in (keeper, Keeper(parts, POLICY)):
+        assert images(only(looking.look([state(old, 200), state(new, 60)]))) == [(old, 1.0, False)]
+    assert outcomes(parts) == ["begin", *["forward"] * (n_looks - 1), "ended"]
+    ended = parts.store.decisions.decisions(MODEL)[-1]
+    why = "version 2 serves again instead of 1: too high"
+    assert ended.reason == f"{new} is no longer tried in service {MODEL}: {why}"
+    events = [
+        one for one in parts.store.audit.events(MODEL) if one.step in {"Rollback", "Rollout"}
+    ]
+    assert [(one.step, one.text) for one in events[-2:]] == [
+        ("Rollback", why),
+        ("Rollout", ended.reason),
+    ]
+    assert events[-2].facts["actor"] == "eva"
+
+
+def test_a_rollback_past_the_stable_version_ends_the_rollout_too(parts: Parts) -> None:
+    """Version 3 was tried instead of 2, as the file says, and version 1 is gone back to."""
+    counts = {f"{MODEL}:{number}": Counts(100, 0, BOUNDS, (100, 0, 0)) for number in (2, 3)}
+    step = begin(
+        MODEL,
+        f"{MODEL}:2",
+        f"{MODEL}:3",
+        counts,
+        policy=POLICY,
+        actor="rollout",
+        at=datetime.now(UTC),
+    )
+    (parts.home / "serving").mkdir(exist_ok=True)
+    Rollouts(parts.home / "serving" / "rollouts.json").keep(MODEL, step.progress)
+    step_back(parts, to=1)
+    assert images(only(Keeper(parts, POLICY).look([]))) == [(f"{MODEL}:1", 1.0, False)]
+    assert outcomes(parts) == ["ended"]
+    assert Rollouts(parts.home / "serving" / "rollouts.json").of(MODEL) is None
+
+
 def test_a_rollout_goes_on_with_another_control_process(parts: Parts) -> None:
     keeper = Keeper(parts, POLICY)
     keeper.look([])
-    old, new = step_back(parts)
+    old, new = try_version_1(parts)
     keeper.look([state(old, 100)])
     again = Keeper(parts, POLICY)
     assert images(only(again.look([]))) == [(old, 1.0, False), (new, 0.0, True)]
@@ -215,7 +286,7 @@ def test_what_serves_goes_on_when_it_can_no_longer_be_planned(parts: Parts) -> N
 
 def test_a_version_is_tried_that_was_promoted_while_nobody_looked(parts: Parts) -> None:
     planned(parts, Keeper(parts).look([]))
-    old, new = step_back(parts)
+    old, new = try_version_1(parts)
     seen = images(only(Keeper(parts, POLICY).look([])))
     assert seen == [(old, 1.0, False), (new, 0.0, True)]
 
@@ -223,7 +294,7 @@ def test_a_version_is_tried_that_was_promoted_while_nobody_looked(parts: Parts) 
 def test_a_rollout_goes_on_with_fewer_stages_than_it_began_with(parts: Parts) -> None:
     keeper = Keeper(parts, POLICY)
     keeper.look([])
-    old, new = step_back(parts)
+    old, new = try_version_1(parts)
     keeper.look([state(old, 100)])
     keeper.look([state(old, 120), state(new, 20)])
     shorter = RolloutPolicy(stages=parse_stages("0.1"), min_requests=10, min_stage_s=0.0)
@@ -237,7 +308,7 @@ def test_what_a_candidate_did_before_it_was_one_does_not_count(parts: Parts) -> 
     old, new = f"{MODEL}:2", f"{MODEL}:1"
     keeper.look([state(old, 100), state(new, 500, errors=500)])
     keeper.look([state(old, 100)])
-    step_back(parts)
+    try_version_1(parts)
     keeper.look([state(old, 100)])
     seen = images(only(keeper.look([state(old, 120), state(new, 502, errors=500)])))
     assert seen == [(old, 1.0, False), (new, 0.0, True)]

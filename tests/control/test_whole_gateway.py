@@ -24,6 +24,7 @@ from tests.serving.gateways import PATIENT
 
 from iris_ct.bootstrap import Parts
 from iris_ct.flow.fold import fold_journal
+from iris_ct.flow.promote import promote
 from iris_ct.flow.rollback import roll_back
 
 pytestmark = pytest.mark.integration
@@ -162,7 +163,15 @@ def test_a_new_version_is_a_shadow_before_it_answers(parts: Parts) -> None:
     with serving(parts.home, **stages) as running:
         with running.asked_all_the_time():
             wait_until(lambda: len(running.answered) > 20)
-            let_version_1_serve(parts)
+            promote(
+                MODEL,
+                1,
+                request_id="test",
+                actor="test",
+                reason="test",
+                store=parts.store,
+                clock=parts.clock,
+            )
             wait_until(lambda: rollouts(parts)[-1:] == ["full"])
             wait_until(lambda: set(running.answered[-20:]) == {f"{MODEL}:1"})
         assert running.failed == []

@@ -22,6 +22,7 @@ from iris_ct.control.quality import Quality
 from iris_ct.control.rollouts import Progress, Rollouts, Step
 from iris_ct.control.scaler import Scaler
 from iris_ct.core.audit import Severity
+from iris_ct.core.decision import Decision
 from iris_ct.core.errors import ConfigError, CTError
 from iris_ct.core.rollout import RolloutPolicy
 from iris_ct.core.service import CHAMPION, Autoscaling, Branch, ModelRef
@@ -197,7 +198,6 @@ class Keeper:
         if (
             self.policy is None
             or stable is None
-            or stable.image == wished.image
             # A session's requests must all come to one version.
             or stable.stateful
             or wished.stateful
@@ -205,37 +205,62 @@ class Keeper:
             if progress is not None:
                 self._rollouts.keep(service.name, None)
             return None
-        at = self.parts.clock.now()
         if progress is None or progress.candidate != wished.image:
-            step = rollouts.begin(
-                service.name,
-                stable.image,
-                wished.image,
-                counts,
-                policy=self.policy,
-                actor=ACTOR,
-                at=at,
-            )
-        elif progress.state == "back":
+            return self._begin(self.policy, service, stable, wished)
+        if progress.state == "back":
             return progress
-        else:
-            progress = rollouts.fitted(progress, self.policy)
-            given_up = (
-                rollouts.give_up(progress, policy=self.policy, actor=ACTOR, at=at)
-                if _key(service.name, branch_name(wished)) in self._unable
-                else None
-            )
-            is_shadow = self.policy.stages[progress.stage].is_shadow
-            step = given_up or rollouts.look(
-                progress,
-                counts,
-                policy=self.policy,
-                actor=ACTOR,
-                at=at,
-                loss=self._quality.losses(stable.image, wished.image, shadow=is_shadow).get,
-            )
+        at = self.parts.clock.now()
+        progress = rollouts.fitted(progress, self.policy)
+        given_up = (
+            rollouts.give_up(progress, policy=self.policy, actor=ACTOR, at=at)
+            if _key(service.name, branch_name(wished)) in self._unable
+            else None
+        )
+        is_shadow = self.policy.stages[progress.stage].is_shadow
+        step = given_up or rollouts.look(
+            progress,
+            counts,
+            policy=self.policy,
+            actor=ACTOR,
+            at=at,
+            loss=self._quality.losses(stable.image, wished.image, shadow=is_shadow).get,
+        )
         self._take(service, wished, step)
         return step.progress
+
+    def _begin(
+        self, policy: RolloutPolicy, service: Wish, stable: Served, wished: Served
+    ) -> Progress | None:
+        """Begin to try what is wished now; one that was gone back to answers without."""
+        progress, is_same = self._rollouts.of(service.name), stable.image == wished.image
+        if progress is None and is_same:
+            return None
+        rollback, at = self._rollback(service, wished), self.parts.clock.now()
+        if rollback is None and not is_same:
+            counts = self._counted[service.name]
+            step = rollouts.begin(
+                service.name, stable.image, wished.image, counts, policy=policy, actor=ACTOR, at=at
+            )
+        elif progress is None or progress.state == "back":
+            self._rollouts.keep(service.name, None)
+            return None
+        else:
+            why = rollback.reason if rollback else f"{wished.image} is to answer everything"
+            step = rollouts.end(progress, why, policy=policy, actor=ACTOR, at=at)
+        self._take(service, wished, step)
+        return step.progress
+
+    def _rollback(self, service: Wish, wished: Served) -> Decision | None:
+        """Give the rollback by which a champion serves: in an emergency nothing is tried first."""
+        champion = self.parts.store.models.champion(wished.model)
+        if (
+            champion is None
+            or not service.branches[0].model.is_champion
+            or str(champion.version) != wished.version
+        ):
+            return None
+        decision = self.parts.store.decisions.get(champion.decision_id)
+        return decision if decision is not None and decision.kind == "rollback" else None
 
     def _take(self, service: Wish, wished: Served, step: Step) -> None:
         """Record a step, then remember it; after a crash between the two it is recorded again."""

@@ -30,7 +30,8 @@ from iris_ct.flow.identify import decision_id
 
 _RULE = (
     "a stage is passed after its time and its requests; the candidate is taken back as soon as the "
-    "least its rate or loss can be exceeds the most the stable model's can be plus the margin"
+    "least its rate or loss can be exceeds the most the stable model's can be plus the margin; a "
+    "rollback ends the rollout"
 )
 
 LossOf = Callable[[str], Loss | None]
@@ -67,7 +68,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Step:
-    """What one look has led to; ``progress`` None says that the candidate has all requests."""
+    """What one look has led to; ``progress`` None says that the rollout is over."""
 
     progress: Progress | None
     decision: Decision | None
@@ -173,6 +174,12 @@ def give_up(progress: Progress, *, policy: RolloutPolicy, actor: str, at: dateti
     if (at - progress.began_at).total_seconds() < policy.min_stage_s:
         return None
     return _back(progress, "it cannot be started", policy=policy, actor=actor, at=at)
+
+
+def end(progress: Progress, why: str, *, policy: RolloutPolicy, actor: str, at: datetime) -> Step:
+    """End a rollout whose candidate is wished no longer."""
+    reason = f"{progress.candidate} is no longer tried in service {progress.service}: {why}"
+    return Step(None, _record(progress, "ended", reason, actor=actor, at=at, policy=policy))
 
 
 def _back(
