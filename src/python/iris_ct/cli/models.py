@@ -177,6 +177,7 @@ def _show_status(answer: dict[str, Any]) -> None:
             ("last drift", _say_drift(drifted)),
             ("not in MLflow yet", answer["unregistered_versions"] or None),
             ("table", _say_source(answer["source"])),
+            ("standstill", answer["source"] and answer["source"]["standstill"]),
             ("pending messages", answer["pending_messages"]),
         ]
     )
@@ -236,6 +237,13 @@ def _show_all(answers: list[dict[str, Any]]) -> None:
         ],
         empty="No model yet. Make one: ct init NAME --from FILE --target COLUMN",
     )
+    for answer in answers:
+        source = answer["source"] or {}
+        named = f"{answer['model']}, table {source.get('table')}:"
+        if source.get("standstill"):
+            show_lines([f"{named} {source['standstill']}"])
+        if source.get("failure"):
+            show_lines([f"{named} broken: {source['failure']}"])
 
 
 def _show_drift(report: dict[str, Any]) -> None:

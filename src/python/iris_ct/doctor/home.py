@@ -20,6 +20,7 @@ from iris_ct.bootstrap import Parts
 from iris_ct.config import Settings
 from iris_ct.core.errors import SpecificationError
 from iris_ct.doctor.finding import Finding, examine
+from iris_ct.flow.standstill import standstill
 
 # A training writes a snapshot and a model, MLflow a copy: rarely more than this.
 _LITTLE_BYTES, _NO_BYTES = 2 * 2**30, 100 * 2**20
@@ -126,9 +127,14 @@ def _sources(parts: Parts) -> Finding:
     failures, well = [], []
     for name in parts.files.names():
         state = parts.store.sources.state(name)
+        still = standstill(
+            name, files=parts.source_files, store=parts.store, now=parts.clock.now()
+        )
+        if still is not None:
+            failures.append(f"{name}: {still.words()}")
         if state is not None and state.failure is not None:
             failures.append(f"{name}: {state.failure}")
-        elif state is not None:
+        elif state is not None and still is None:
             well.append(name)
     if failures:
         advice = "Mend it; the running production tries again, at once: ct ingest MODEL"

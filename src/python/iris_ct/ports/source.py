@@ -233,6 +233,10 @@ class SourceFiles(Protocol):
         """Make the path of a batch, relative to the home; no other batch has it."""
         ...
 
+    def read_at(self, path: str) -> datetime:
+        """Tell when a batch was read, by its path."""
+        ...
+
     def place(self, written: Path, path: str) -> None:
         """Give a written file its path, durably."""
         ...

@@ -310,6 +310,7 @@ PROCEDURES: tuple[Procedure, ...] = (
             _instant("drift_measured_at"),
             _whole("unregistered_versions"),
             _whole("pending_messages"),
+            _text("source_standstill", SENTENCE),
         ),
     ),
     Procedure(

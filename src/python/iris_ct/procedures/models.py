@@ -8,7 +8,9 @@ from iris_ct.bootstrap import Parts
 from iris_ct.core.model_version import ModelVersion
 from iris_ct.core.narration import say_position
 from iris_ct.core.specification import Specification
+from iris_ct.flow.source import waiting_batches
 from iris_ct.flow.specify import current_specification
+from iris_ct.flow.standstill import standstill
 from iris_ct.procedures.door import Answer
 
 
@@ -83,6 +85,10 @@ def _source(parts: Parts, spec: Specification) -> Answer | None:
     if spec.source is None:
         return None
     state = parts.store.sources.state(spec.name)
+    waiting = waiting_batches(spec.name, files=parts.source_files, store=parts.store)
+    still = standstill(
+        spec.name, files=parts.source_files, store=parts.store, now=parts.clock.now()
+    )
     return {
         "table": spec.source.label,
         "new_rows": state.n_new if state else 0,
@@ -92,6 +98,9 @@ def _source(parts: Parts, spec: Specification) -> Answer | None:
         "read_at": state.read_at.isoformat() if state and state.read_at else None,
         "swept_at": state.swept_at.isoformat() if state and state.swept_at else None,
         "failure": state.failure if state else None,
+        "waiting": len(waiting),
+        "waiting_since": parts.source_files.read_at(waiting[0]).isoformat() if waiting else None,
+        "standstill": still.words() if still else None,
     }
 
 

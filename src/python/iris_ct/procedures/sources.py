@@ -75,16 +75,16 @@ def hand_over_source(parts: Parts, door: Door, found: Answer, *, wait: bool) -> 
         if wait:
             door.wait(session)
         batches.append({"file": path, "session": session, **(told(door, session) if wait else {})})
-        if number < len(waiting) and not _is_taken(parts, model, path):
+        if number < len(waiting) and not _is_taken(parts, door, model, path, session):
             break
     return {**found, "batches": batches}
 
 
-def _is_taken(parts: Parts, model: str, path: str) -> bool:
+def _is_taken(parts: Parts, door: Door, model: str, path: str, session: int) -> bool:
     """Wait until a batch is stored or set aside; tell whether it was, in all the time it has."""
     until = time.monotonic() + _PATIENCE_S
     while path in waiting_batches(model, files=parts.source_files, store=parts.store):
-        if time.monotonic() > until:
+        if time.monotonic() > until or told(door, session)["failure"] is not None:
             return False
         time.sleep(_LOOK_S)
     return True

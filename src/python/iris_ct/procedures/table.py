@@ -161,7 +161,15 @@ def _status(answer: Answer) -> Row:
         sql_time(drifted.get("measured_at")),
         answer["unregistered_versions"],
         answer["pending_messages"],
+        _standing_source(answer["source"]),
     )
+
+
+def _standing_source(source: Mapping[str, Any] | None) -> str | None:
+    """Say why rows of the model's table do not come, if they do not."""
+    if source is None:
+        return None
+    return source["standstill"] or source["failure"]
 
 
 _MEASURED = (

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -63,6 +63,11 @@ class FolderSourceFiles:
         plain = re.sub(r"[^A-Za-z0-9.-]+", "_", label)[:80]
         stamp = f"{at.strftime(_STAMP)}-{secrets.token_hex(2)}"
         return f"{_FOLDER.format(model=model)}/{stamp}_{plain}.parquet"
+
+    def read_at(self, path: str) -> datetime:
+        """Tell when a batch was read, by its path."""
+        stamp = Path(path).name.partition("-")[0]
+        return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
 
     def place(self, written: Path, path: str) -> None:
         """Give a written file its path, durably."""

@@ -2,6 +2,7 @@
 
 from iris_ct.components.operations.operation import Operation
 from iris_ct.flow.ingest import Arrival, ingest_file
+from iris_ct.flow.standstill import note_failed_batch
 from iris_ct.messages import FileStored, StoringRequested
 
 
@@ -18,13 +19,15 @@ class IngestionOperation(Operation):
             request.released_batch,
             request.actor,
         )
-        stored = ingest_file(
-            arrival,
-            files=self.parts.files,
-            inbox=self.parts.inbox,
-            store=self.parts.store,
-            clock=self.parts.clock,
-        )
+        store, clock = self.parts.store, self.parts.clock
+        try:
+            stored = ingest_file(
+                arrival, files=self.parts.files, inbox=self.parts.inbox, store=store, clock=clock
+            )
+        except Exception as error:
+            # Raised again; kept too, for who asks what a table waits for.
+            note_failed_batch(arrival.model, arrival.path, error, store=store, clock=clock)
+            raise
         return FileStored(
             request.model,
             stored.outcome,

@@ -1,7 +1,7 @@
 """Reads the tables that model files name as their source."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from iop import PollingBusinessService, target
 
@@ -9,12 +9,11 @@ from iris_ct import bootstrap
 from iris_ct.components import settings
 from iris_ct.core.errors import CTError
 from iris_ct.flow.source import due_sources, read_source, waiting_batches
+from iris_ct.flow.standstill import SENT_AGAIN
 from iris_ct.messages import FileArrived
 
 # Batches of a model that may wait; the rest of its table is read at later polls.
 _MOST_WAITING = 4
-# A batch that still waits then was not stored, and is sent again; sent twice does no harm.
-_SENT_AGAIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class TableFeed(PollingBusinessService):
             return 0
         path, now = waiting[0], self.parts.clock.now()
         before = self.sent.get(model)
-        if before is None or before.path != path or now - before.at >= _SENT_AGAIN:
+        if before is None or before.path != path or now - before.at >= SENT_AGAIN:
             source = path.rpartition("/")[2].partition("_")[2]
             self.send_request_async(self.Intake, FileArrived(model, path, source, actor="source"))
             self.sent[model] = _Sent(path, now)
