@@ -6,10 +6,14 @@ Small numbers for every day; benchmarks/ has the long runs.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import itertools
 import json
 import os
+import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -18,6 +22,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from tests.serving.gateways import (
@@ -141,6 +147,40 @@ def test_idle_connections_leave_files_for_workers(tmp_path: Path) -> None:
         (pid,) = wait_for(running.worker_pids)
         os.kill(pid, signal.SIGKILL)
         assert running.post(PATH, {}).json["pid"] != pid
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_handshakes_that_never_end_keep_nobody_out(tmp_path: Path) -> None:
+    """More of them than connections are allowed; the event loop ends each after 60 s."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "1", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    settings: dict[str, Any] = {
+        "CT_SERVE_TLS_CERT": str(certificate),
+        "CT_SERVE_TLS_KEY": str(key),
+        "CT_SERVE_MAX_CONNECTIONS": "4",
+    }
+    context = ssl.create_default_context(cafile=str(certificate))
+    with contextlib.ExitStack() as stack:
+        running = stack.enter_context(gateway(tmp_path, is_ready=False, **settings))
+        port = urlsplit(running.address).port or 0
+        for number in range(20):
+            held = socket.create_connection(("127.0.0.1", port))
+            stack.enter_context(contextlib.closing(held))
+            # Every other one begins with its first record and never goes on.
+            held.sendall(b"\x16\x03\x01\x02\x00" * (number % 2))
+        asked = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE_S, context=context)
+        with contextlib.closing(asked):
+            asked.request("GET", "/healthz")
+            assert read(asked).status == 200
 
 
 def is_answered_by(running: Gateway, image: str) -> bool:
