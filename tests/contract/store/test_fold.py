@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.contract.store.histories import NOON, Row, add_rows, specification, version
 
@@ -168,6 +169,60 @@ def test_files_that_cannot_matter_are_not_looked_at(store: SqlStore) -> None:
     for path in set(files) - set(kept):
         path.unlink()
     assert len(store.predictions.outcomes(spec, as_of_seq=1).position) == 1
+
+
+def test_an_old_id_and_one_of_nobody_are_looked_for_in_all_files_at_once(
+    store: SqlStore,
+) -> None:
+    """Of an id that several files have, the newest one counts; a shadow's are apart."""
+    served(store)
+    content = {0: ["twice", "x"], 1: ["old"], 2: ["twice"], 4: ["also old"], 19: ["new"]}
+    for minute in range(20):
+        for place, puid in enumerate(content.get(minute, [f"other {minute}"])):
+            said = [float(minute), place + 0.5]
+            store.journal_writer.append([record(puid, ["a", None], said, minutes=minute)])
+        hidden = record("old", ["a"], [7.0], minutes=minute, shadow=True)
+        store.journal_writer.append([hidden] if minute == 1 else [])
+        fold_journal(store, Clock())
+    asked = ["twice", "old", "new", "nobody", "x" * 256]
+    found = store.predictions.find("bikes", asked)
+    assert [
+        (row["_puid"], row["_place"], row["_key"], row["prediction"], row["_service"])
+        for row in found.iter_rows(named=True)
+    ] == [
+        ("new", 0, "a", "19.0", "rent"),
+        ("new", 1, None, "0.5", "rent"),
+        ("twice", 0, "a", "2.0", "rent"),
+        ("twice", 1, None, "0.5", "rent"),
+        ("old", 0, "a", "1.0", "rent"),
+        ("old", 1, None, "0.5", "rent"),
+    ]
+    assert store.predictions.find("bikes", ["old"], shadow=True)["prediction"].to_list() == ["7.0"]
+    assert store.projections.bring_up("bikes")
+    assert store.predictions.find("bikes", asked).equals(found)
+    # What is in rows, and not of these ids, is not opened: such files may even be gone.
+    kept = {NOON + timedelta(minutes=minute) for minute in (0, 1, 2, 19)}
+    for path in (store.journal.directory.parents[1] / "store" / "bikes").rglob("journal*"):
+        times = pl.read_parquet(path, columns=["_predicted_at"])["_predicted_at"]
+        if times[0] not in kept:
+            path.unlink()
+    assert store.predictions.find("bikes", asked).equals(found)
+
+
+def test_files_that_are_rows_in_part_or_no_more_are_looked_into(store: SqlStore) -> None:
+    served(store)
+    for number, said in enumerate(([0.1] * 901, [0.2])):
+        store.journal_writer.append([record(f"p{number}", None, said, minutes=number)])
+        fold_journal(store, Clock())
+    # The newest is brought up first, then a chunk of the other one: on IRIS 900 rows.
+    for most_rows in (1, 2):
+        store.projections.bring_up("bikes", most_rows=most_rows)
+        assert store.predictions.find("bikes", ["p0", "p1"]).height == 902
+    assert store.projections.bring_up("bikes")
+    spec = specification(tables={"predictions": False})
+    store.specifications.record(spec, actor="anna", at=NOON + timedelta(hours=1))
+    assert store.projections.bring_up("bikes")
+    assert store.predictions.find("bikes", ["p0", "p1"]).height == 902
 
 
 def test_damaged_records_and_unknown_versions_are_set_aside_and_told(store: SqlStore) -> None:

@@ -312,6 +312,10 @@ SELECT CT_Store.ct_prediction_file.seq
 FROM CT_Store.ct_prediction_file
 WHERE CT_Store.ct_prediction_file.model = ? AND CT_Store.ct_prediction_file.request_id = ?;
 
+SELECT CT_Store.ct_prediction_file.seq, CT_Store.ct_prediction_file.path, CT_Store.ct_prediction_file.version, CT_Store.ct_prediction_file.n_rows, CT_Store.ct_prediction_file.n_projected, CT_Store.ct_prediction_file.predicted_from
+FROM CT_Store.ct_prediction_file
+WHERE CT_Store.ct_prediction_file.model = ? AND CT_Store.ct_prediction_file.path != ? AND CT_Store.ct_prediction_file.shadow = ? AND CT_Store.ct_prediction_file.predicted_from IS NOT NULL;
+
 SELECT CT_Store.ct_prediction_file.version, sum(CT_Store.ct_prediction_file.n_rows) AS sum_1
 FROM CT_Store.ct_prediction_file
 WHERE CT_Store.ct_prediction_file.model = ? AND CT_Store.ct_prediction_file.shadow = ? GROUP BY CT_Store.ct_prediction_file.version ORDER BY CT_Store.ct_prediction_file.version;
@@ -458,6 +462,10 @@ WHERE CT_Store.ct_cycle.model = ? AND CT_Store.ct_cycle.open_slot = ? ORDER BY C
 SELECT CT_Store.ct_trigger.trigger_id, CT_Store.ct_trigger.cycle_id, CT_Store.ct_trigger.place, CT_Store.ct_trigger.model, CT_Store.ct_trigger.reason, CT_Store.ct_trigger.actor, CT_Store.ct_trigger.event_now, CT_Store.ct_trigger.asked_at, CT_Store.ct_trigger.facts
 FROM CT_Store.ct_trigger JOIN CT_Store.ct_cycle ON CT_Store.ct_cycle.cycle_id = CT_Store.ct_trigger.cycle_id
 WHERE CT_Store.ct_cycle.model = ? ORDER BY CT_Store.ct_trigger.place;
+
+SELECT DISTINCT CT_Store.ct_prediction.file_seq
+FROM CT_Store.ct_prediction
+WHERE CT_Store.ct_prediction.model = ? AND CT_Store.ct_prediction.puid IN (?, ...);
 
 SELECT DISTINCT CT_Store.ct_prediction_file.model
 FROM CT_Store.ct_prediction_file

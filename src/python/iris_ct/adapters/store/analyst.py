@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
@@ -87,6 +87,33 @@ class Analyst:
                 ),
             )
         return asked.is_in([key for (key,) in found]).fill_null(value=False)
+
+    def holding(self, paths: Sequence[Path], column: str, values: Iterable[str]) -> list[int]:
+        """Find the files that have one of the values in a text column: one query for all files.
+
+        Returns
+        -------
+        list of int
+            Their places in ``paths``, ascending.
+        """
+        import polars as pl
+
+        if not paths:
+            return []
+        with self.session() as session:
+            asked = pl.DataFrame({column: list(values)}, schema={column: pl.String})
+            session.register("asked", asked.to_arrow())
+            found = run(
+                session,
+                sql(
+                    "SELECT DISTINCT CAST(stored.file_index AS BIGINT) "
+                    "FROM read_parquet(?, hive_partitioning = false) AS stored "
+                    "SEMI JOIN asked ON stored.{column} = asked.{column} ORDER BY 1",
+                    [str(path) for path in paths],
+                    column=column,
+                ),
+            )
+        return [place for (place,) in found]
 
     def shared(self, paths: Sequence[Path], arrival: Path) -> list[tuple[int, Any]]:
         """Find the rows of the files whose keys an arrival has: one query, however many files.

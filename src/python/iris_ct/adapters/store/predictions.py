@@ -16,13 +16,14 @@ from iris_ct.adapters.store.batches import SqlBatches
 from iris_ct.adapters.store.engine import Database
 from iris_ct.adapters.store.facts import Facts, Wanted
 from iris_ct.adapters.store.files import STORE, FactFiles
+from iris_ct.adapters.store.logged_requests import LoggedRequests
 from iris_ct.adapters.store.row_keys import LONGEST_KEY
 from iris_ct.adapters.store.sql_text import sql
 from iris_ct.core.dataset.batch import KEY, POSITION
 from iris_ct.core.errors import SchemaMismatchError
 from iris_ct.core.specification import Specification
 from iris_ct.ports import Outcomes
-from iris_ct.ports.observation import PLACE_IN_REQUEST, PREDICTED_AT, PUID
+from iris_ct.ports.observation import PREDICTED_AT
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,6 +59,7 @@ class SqlPredictions:
         self._files = files
         self._batches = batches
         self._analyst = analyst
+        self._requests = LoggedRequests(database, files, analyst)
 
     def record(
         self,
@@ -179,35 +181,8 @@ class SqlPredictions:
         )
 
     def find(self, model: str, puids: Collection[str], *, shadow: bool = False) -> pl.DataFrame:
-        """Give the predictions of requests that a journal has gathered, or a shadow's.
-
-        Looked for in the newest files first, until all are found. See `ports.PredictionLog`.
-        """
-        import polars as pl
-
-        missing, found = set(puids), [_no_requests()]
-        for file in reversed(self._logged(model, shadow=shadow)):
-            if not missing:
-                break
-            if file.predicted_from is None:
-                continue
-            stored = pl.scan_parquet(self._files.absolute(file.path))
-            rows = (
-                stored.filter(pl.col(PUID).is_in(list(missing)))
-                .select(
-                    PUID,
-                    PLACE_IN_REQUEST,
-                    KEY,
-                    pl.col("prediction").cast(pl.String),
-                    pl.col("_service").cast(pl.String),
-                    version=pl.lit(file.version, pl.Int64),
-                    **{PREDICTED_AT: pl.col(PREDICTED_AT)},
-                )
-                .collect()
-            )
-            missing.difference_update(rows[PUID])
-            found.append(rows)
-        return pl.concat(found)
+        """Give the predictions of requests that a journal has gathered, or a shadow's."""
+        return self._requests.find(model, puids, shadow=shadow)
 
     def gathered(self) -> list[str]:
         """Name the models of which `find` may find something."""
@@ -303,22 +278,6 @@ def _may_hold(file: Any, low: str | None, high: str | None) -> bool:
     if file.first_key is None or file.last_key is None:
         return True
     return bool(file.first_key <= high and low <= file.last_key)
-
-
-def _no_requests() -> pl.DataFrame:
-    import polars as pl
-
-    return pl.DataFrame(
-        schema={
-            PUID: pl.String,
-            PLACE_IN_REQUEST: pl.Int64,
-            KEY: pl.String,
-            "prediction": pl.String,
-            "_service": pl.String,
-            "version": pl.Int64,
-            PREDICTED_AT: pl.Datetime("us", "UTC"),
-        }
-    )
 
 
 def _table(request_id: str, frame: pl.DataFrame) -> pa.Table:
