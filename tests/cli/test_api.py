@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.running import ct_process, ct_up, make_home, wait_until
+from tests.cli.running import ct, ct_process, ct_up, make_home, wait_until
 
 from iris_ct.config import load_settings
 
@@ -86,19 +86,19 @@ def test_down_ends_the_process_of_a_stopped_production_and_up_takes_its_port_aga
         assert iop(url, "--stop") == "Production CT.Production stopped\n"
         (host,) = [
             found
-            for found in ct_process(home, "doctor", "--json").json["checks"]
+            for found in ct(home, "doctor", "--json").json["checks"]
             if found["name"] == "host"
         ]
         assert host["state"] == "warning"
         assert f"stopped, kept by process {process.pid}" in host["text"]
-        down = ct_process(home, "down", "--json").json
+        down = ct(home, "down", "--json").json
         assert (down["stopped"], down["pid"], down["found"]) == (True, process.pid, "stopped")
         assert process.wait(60) == 0
     assert not list((home / "store").glob("keeper-*"))
     with ct_up(home, "--api", url.rpartition(":")[2]) as process:
-        assert json.loads(iop(api_url(process), "--status"))["status"] == "running"
-        assert ct_process(home, "down").out.startswith(f"Process {process.pid}, which ran since")
-    assert ct_process(home, "down").out == "No production runs on this home.\n"
+        assert api_url(process) == url
+        assert ct(home, "down").out.startswith(f"Process {process.pid}, which ran since")
+    assert ct(home, "down").out == "No production runs on this home.\n"
 
 
 def test_it_is_not_opened_to_others_without_a_password(tmp_path: Path) -> None:
