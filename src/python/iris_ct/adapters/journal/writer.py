@@ -1,53 +1,28 @@
-"""The durable queue of predictions: append-only segments, written before the answers go out.
-
-A segment is a file ``<microseconds>-<token>.journal``: a head of eight bytes, then records. A
-record is its length and its CRC-32 (each 32 bits, little endian) and the record as msgpack. One
-``append`` is one ``write``: what it has written survives the end of the process, however that
-ends. A thread syncs to the disk every ``sync_s`` seconds: a loss of power can take that much.
-
-A segment ends at the first mark `END`. Whoever folds the queue may write it, also into the
-segment of a process that lives or of one that was killed. A writer needs no lock for that: writes
-that append follow one another, and after each the writer looks where it ended. If that is further
-than its own bytes reach, the mark came before them: they do not count, and the writer writes them
-once more into another segment. Only who makes, seals or shortens a file holds its lock (``flock``).
-
-Light on purpose: nothing but the standard library, msgspec and NumPy is imported.
-"""
+"""The writer of the journal: what it has appended survives the end of its process."""
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import secrets
-import struct
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from zlib import crc32
 
 import msgspec
 
-from iris_ct.adapters.durable import sync, write_whole
-from iris_ct.core.errors import JournalFullError, StoreError
-from iris_ct.core.scoring.record import Entry, Segment, SegmentContent
-
-HEAD = b"CTJRNL1\n"
-END = struct.pack("<II", 0, 0xE4D0E4D0)
+from iris_ct.adapters.durable import sync
+from iris_ct.adapters.journal.segment import END, HEAD, SUFFIX, framed, locked, sizes
+from iris_ct.core.errors import JournalFullError
+from iris_ct.core.scoring.record import Entry
 
 MAX_BYTES = 256 << 20
 """Bytes of all segments beyond which nothing is taken: some ten million keyless rows."""
 SEGMENT_BYTES = 16 << 20
 SYNC_S = 1.0
 
-_SUFFIX = ".journal"
-_PLAN = ".fold"
-_SET_ASIDE = "set-aside"
-_FRAME = struct.Struct("<II")
-_frame = _FRAME.pack
 _now = time.monotonic
 # How long a count of the other writers' bytes is believed.
 _COUNT_S = 1.0
@@ -55,11 +30,6 @@ _COUNT_S = 1.0
 _FULL_S = 0.05
 # How often an idle thread looks whether its writer is still used.
 _LOOK_S = 60.0
-
-
-def journal_dir(home: Path) -> Path:
-    """Give where the queue of a home lies."""
-    return home / "serving" / "journal"
 
 
 class JournalWriter:
@@ -112,9 +82,9 @@ class JournalWriter:
             written then.
         """
         if len(entries) == 1:
-            block = _framed(self._encode(entries[0]))
+            block = framed(self._encode(entries[0]))
         elif entries:
-            block = b"".join([_framed(payload) for payload in map(self._encode, entries)])
+            block = b"".join([framed(payload) for payload in map(self._encode, entries)])
         else:
             return
         # A single prediction waits for this, so that its usual way calls little.
@@ -159,7 +129,7 @@ class JournalWriter:
         self.directory.mkdir(parents=True, exist_ok=True)
         if self._descriptor >= 0 and os.fstat(self._descriptor).st_nlink == 0:
             self._leave()
-        total = sum(size for _, size in _sizes(self.directory))
+        total = sum(size for _, size in sizes(self.directory))
         self._others = max(0, total - self._size)
         self._counted_at = now
 
@@ -193,7 +163,7 @@ class JournalWriter:
 
     def _take_back(self, size: int) -> None:
         """Remove what was written last; behind a torn record nothing could be read."""
-        with _locked(self._descriptor):
+        with locked(self._descriptor):
             if os.fstat(self._descriptor).st_size == size:
                 os.ftruncate(self._descriptor, self._size)
                 return
@@ -216,7 +186,7 @@ class JournalWriter:
     def _begin(self) -> None:
         try:
             self._make()
-            with _locked(self._descriptor):
+            with locked(self._descriptor):
                 is_sealed = os.fstat(self._descriptor).st_size > 0
                 if not is_sealed:
                     os.write(self._descriptor, HEAD)
@@ -229,7 +199,7 @@ class JournalWriter:
             self._leave()
 
     def _make(self) -> None:
-        name = f"{time.time_ns() // 1000:016d}-{secrets.token_hex(6)}{_SUFFIX}"
+        name = f"{time.time_ns() // 1000:016d}-{secrets.token_hex(6)}{SUFFIX}"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self.directory.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(self.directory / name, flags, 0o640)
@@ -288,166 +258,6 @@ class JournalWriter:
         self._ended = []
         self._thread_lock = threading.Lock()
         self._will_sync, self._dirty, self._syncer = False, threading.Event(), None
-
-
-class FolderJournal:
-    """`ports.Journal`: the segments of all writers of one directory.
-
-    Parameters
-    ----------
-    directory : Path
-        Where they lie; need not be there.
-    inbox : Path, optional
-        Folder of the models' inboxes, which get the labels of feedback; default that of the home
-        of which `journal_dir` gives the directory.
-    """
-
-    def __init__(self, directory: Path, *, inbox: Path | None = None) -> None:
-        self.directory = directory
-        self._inbox = inbox or directory.parents[1] / "inbox"
-        self._decode: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
-
-    @contextmanager
-    def folding(self) -> Iterator[None]:
-        """Be the only one who folds; waits for another one to end."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(self.directory / ".folding", flags, 0o640)
-        try:
-            with _locked(descriptor):
-                yield
-        finally:
-            os.close(descriptor)
-
-    def segments(self) -> list[Segment]:
-        """List what waits, oldest first."""
-        return [
-            Segment(name, size, int(name.partition("-")[0]))
-            for name, size in sorted(_sizes(self.directory))
-        ]
-
-    def begun(self) -> dict[str, list[str]]:
-        """Give the folds that were begun and not finished: segment names by the fold's id."""
-        plans = sorted(self.directory.glob(f"*{_PLAN}")) if self.directory.is_dir() else []
-        return {path.stem: json.loads(path.read_bytes()) for path in plans}
-
-    def begin(self, names: Sequence[str]) -> str:
-        """Seal segments, so that nothing is added to them, and plan to fold them; give an id."""
-        for name in names:
-            self._seal(name)
-        fold_id = secrets.token_hex(8)
-        with write_whole(self.directory / f"{fold_id}{_PLAN}") as file:
-            file.write(json.dumps(list(names)).encode())
-        return fold_id
-
-    def read(self, name: str) -> SegmentContent | None:
-        """Read a segment; None if it is gone.
-
-        Raises
-        ------
-        StoreError
-            If it is no segment.
-        """
-        try:
-            content = (self.directory / name).read_bytes()
-        except FileNotFoundError:
-            return None
-        if not content.startswith(HEAD):
-            if HEAD.startswith(content.partition(END)[0]):
-                return SegmentContent([], len(content), 0)
-            raise StoreError(
-                f"{self.directory / name} is no journal of predictions of this release: it "
-                f"begins otherwise than {HEAD!r}. Move it away, or use the release that wrote it."
-            )
-        return self._parse(memoryview(content))
-
-    def hand_over_labels(self, model: str, name: str, content: bytes) -> None:
-        """Put a CSV file of labels where labels arrive; the same name again changes nothing."""
-        folder = self._inbox / model / "labels"
-        folder.mkdir(parents=True, exist_ok=True)
-        with write_whole(folder / name) as file:
-            file.write(content)
-
-    def finish(self, fold_id: str, *, kept: Sequence[str] = ()) -> None:
-        """Remove the segments of a fold, then its plan; ``kept`` ones are set aside instead."""
-        plan = self.directory / f"{fold_id}{_PLAN}"
-        for name in json.loads(plan.read_bytes()):
-            if name in kept:
-                aside = self.directory / _SET_ASIDE
-                aside.mkdir(exist_ok=True)
-                with suppress(FileNotFoundError):
-                    (self.directory / name).rename(aside / name)
-            else:
-                (self.directory / name).unlink(missing_ok=True)
-        # Should the power fail now, removed segments may be there again: their plan must be too.
-        sync(self.directory)
-        plan.unlink()
-
-    def _seal(self, name: str) -> None:
-        try:
-            descriptor = os.open(self.directory / name, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return
-        try:
-            with _locked(descriptor):
-                # Also behind another mark: a record may end with the bytes of one, and only the
-                # first that stands where a record would begin counts.
-                os.write(descriptor, END)
-        finally:
-            os.close(descriptor)
-
-    def _parse(self, content: memoryview) -> SegmentContent:
-        entries: list[Entry] = []
-        at, damaged, last = len(HEAD), 0, len(content)
-        if content[-len(END) :] == END:
-            last -= len(END)
-        while at + _FRAME.size <= last:
-            length, checksum = _FRAME.unpack_from(content, at)
-            if content[at : at + _FRAME.size] == END:
-                # What follows its writer has written once more elsewhere.
-                last = at
-                break
-            end = at + _FRAME.size + length
-            if length == 0 or end > last:
-                break
-            payload = content[at + _FRAME.size : end]
-            entry = self._entry(payload) if crc32(payload) == checksum else None
-            if entry is None:
-                damaged += _FRAME.size + length
-            else:
-                entries.append(entry)
-            at = end
-        return SegmentContent(entries, last - at, damaged)
-
-    def _entry(self, payload: memoryview) -> Entry | None:
-        try:
-            return self._decode.decode(payload)
-        except msgspec.DecodeError:
-            return None
-
-
-def _framed(payload: bytes) -> bytes:
-    return _frame(len(payload), crc32(payload)) + payload
-
-
-def _sizes(directory: Path) -> list[tuple[str, int]]:
-    """Give names and sizes of all segments; one may go while we look."""
-    found = []
-    with suppress(FileNotFoundError), os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.name.endswith(_SUFFIX):
-                with suppress(FileNotFoundError):
-                    found.append((entry.name, entry.stat().st_size))
-    return found
-
-
-@contextmanager
-def _locked(descriptor: int) -> Iterator[None]:
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _sync_now_and_then(
