@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.cli.running import MODEL, Said, copy_home, ct, wait_until
 
+from iris_ct.adapters.gateway_lock import only_gateway
 from iris_ct.bootstrap import Parts, build
 from iris_ct.cli.catalogue import package_table
 from iris_ct.cli.mxe import mxe
@@ -335,20 +335,30 @@ def test_the_status_is_what_the_gateway_says(shared: Path) -> None:
     state = shared / "serving" / "state.json"
     state.parent.mkdir(exist_ok=True)
 
-    def tell(pid: int, status: str) -> dict[str, str]:
+    def tell(status: str) -> dict[str, str]:
         services = {"ab": {"status": status, "instances": 2}}
-        content = {"address": "http://127.0.0.1:8080", "pid": pid, "services": services}
+        content = {"address": "http://127.0.0.1:8080", "pid": os.getpid(), "services": services}
         state.write_text(json.dumps(content))
         [row] = rows(service(shared, "list").out)
         return row
 
-    for status in ("creating", "running", "error"):
-        row = tell(os.getpid(), status)
-        assert row["STATUS"] == status
-        assert row["ENDPOINT"] == "http://127.0.0.1:8080/model-endpoints/ab"
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        ended.wait()
-    assert tell(ended.pid, "running")["STATUS"] == "creating", "nothing serves any more"
+    with only_gateway(shared):
+        for status in ("creating", "running", "error"):
+            row = tell(status)
+            assert row["STATUS"] == status
+            assert row["ENDPOINT"] == "http://127.0.0.1:8080/model-endpoints/ab"
+    # This process lives, as another one with the number of a gateway that has ended may.
+    assert tell("running")["STATUS"] == "creating", "nothing serves any more"
+
+
+def test_what_an_earlier_gateway_wrote_is_not_believed(shared: Path) -> None:
+    content = {"address": "http://127.0.0.1:1", "pid": os.getpid() + 1, "services": {"ab": {}}}
+    (shared / "serving").mkdir(exist_ok=True)
+    (shared / "serving" / "state.json").write_text(json.dumps(content))
+    with only_gateway(shared):
+        [row] = rows(service(shared, "list").out)
+    assert row["STATUS"] == "creating"
+    assert "127.0.0.1:1/" not in row["ENDPOINT"]
 
 
 def test_dates_are_short() -> None:

@@ -25,9 +25,11 @@ from tests.serving.gateways import (
     wait_for,
     write_routes,
 )
+from tests.serving.real import serving
 from tests.unit.core.scoring.models import fitted
 
 from iris_ct.adapters.bundles import write_bundle
+from iris_ct.adapters.gateway_lock import LOCK, gateway_of
 
 pytestmark = pytest.mark.integration
 COMMAND = (sys.executable, "-c", "from iris_ct.cli.main import run; run()")
@@ -105,3 +107,26 @@ def test_ct_up_serves_beside_the_production_and_ends_it_too(tmp_path: Path) -> N
         assert running.ask("GET", "/readyz").status == 200
     with pytest.raises(OSError):  # noqa: PT011 - refused or reset, as the system likes
         running.ask("GET", "/readyz")
+
+
+def test_a_second_gateway_of_a_home_must_do_without_a_control_process(tmp_path: Path) -> None:
+    home = tmp_path / "dur"
+    home.mkdir()
+    with serving(home) as first:
+        pid = first.process.pid
+        assert gateway_of(home) == pid
+        second = subprocess.run(
+            [*COMMAND, "--home", str(home), "serve", "--port", "0"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src/python")},
+        )
+        assert second.returncode == 2
+        assert f"process {pid} holds {home / LOCK}" in second.stderr
+        assert "--no-control" in second.stderr
+        with serving(home, "--no-control"):
+            assert gateway_of(home) == pid
+        first.process.kill()
+        first.process.wait()
+        assert gateway_of(home) is None

@@ -11,6 +11,7 @@ from tests.cli.running import copy_home
 from tests.control.console.gateway import Gateway, write_state
 from tests.control.console.pages import Pages
 
+from iris_ct.adapters.gateway_lock import only_gateway
 from iris_ct.bootstrap import Parts, build
 from iris_ct.config import load_settings
 from iris_ct.core.service import ModelRef, make_service
@@ -35,7 +36,8 @@ def served_home(lived: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "before": {},
     }
     (home / "serving" / "rollouts.json").write_text(json.dumps({"rentals": rollout}))
-    yield parts
+    with only_gateway(home):
+        yield parts
     parts.store.close()
 
 

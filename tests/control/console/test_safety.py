@@ -15,6 +15,7 @@ from tests.control.console.pages import ADDRESSES, Element, Pages
 from tests.factories import day, rentals
 
 import iris_ct.control.console as console
+from iris_ct.adapters.gateway_lock import only_gateway
 from iris_ct.bootstrap import Parts
 from iris_ct.control.board import Board
 from iris_ct.core.decision import Check, Decision
@@ -148,10 +149,11 @@ def test_hostile_names_and_reasons_are_only_said(parts: Parts, tmp_path: Path) -
     (parts.home / "serving" / "rollouts.json").write_text(json.dumps({"rentals": rollout}))
     pages = Pages(parts, Board(parts.home, address="", pid=1))
     said = {}
-    for address in (*ADDRESSES, "/console/models/rentals?by=arrival"):
-        page = pages.page(address, pages.ask(address).status)
-        assert_harmless(page)
-        said[address] = page.text
+    with only_gateway(parts.home):
+        for address in (*ADDRESSES, "/console/models/rentals?by=arrival"):
+            page = pages.page(address, pages.ask(address).status)
+            assert_harmless(page)
+            said[address] = page.text
     flat = " ".join(HOSTILE.split())
     assert name in said["/console/models/rentals"]
     assert flat in said["/console/models/rentals?by=arrival"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from iris_ct.adapters.gateway_lock import gateway_of
 
 STATUSES = ("creating", "running", "error")
 STATE = Path("serving") / "state.json"
@@ -49,22 +50,10 @@ def read_state(home: Path) -> ServingState:
         said = json.loads((home / STATE).read_text("utf-8"))
     except FileNotFoundError:
         return ServingState()
-    if not _lives(said.get("pid")):
+    gateway = gateway_of(home)
+    if gateway is None or said.get("pid") != gateway:
         return ServingState()
     services = said.get("services") or {}
     if isinstance(services, list):
         services = {one["name"]: one for one in services}
     return ServingState(str(said.get("address") or "").rstrip("/"), services)
-
-
-def _lives(pid: object) -> bool:
-    if not isinstance(pid, int) or pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        # It lives, as someone else.
-        return True
-    return True

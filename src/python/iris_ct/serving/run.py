@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 import uvloop
 
+from iris_ct.adapters.gateway_lock import only_gateway
 from iris_ct.core.errors import ConfigError
 from iris_ct.serving.access import Access, AccessOptions, check_exposure
 from iris_ct.serving.backends import make_backend
@@ -67,7 +68,8 @@ def serve(
     Raises
     ------
     ConfigError
-        If it may not listen where it is told to, or something else does.
+        If it may not listen where it is told to, or something else does, or if a gateway with
+        a control process serves this home already.
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     access = Access(read_options(AccessOptions, {"home": options.home}))
@@ -75,7 +77,8 @@ def serve(
     if warning is not None:
         _log.warning("%s", warning)
     _allow_files(options.max_connections + _MORE_FILES)
-    with _listening(options) as listener:
+    alone = only_gateway(options.home) if control else contextlib.nullcontext()
+    with alone, _listening(options) as listener:
         uvloop.run(_serve(options, listener, access, ready, control=control, lifeline=lifeline))
 
 
