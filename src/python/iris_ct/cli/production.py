@@ -112,10 +112,10 @@ def _show_up(parts: Any, url: str | None) -> None:
 
 
 def down(*, timeout_s: float = 60.0, options: Options = OPTIONS) -> int:
-    """Stop the production and end the process that keeps it.
+    """Stop the running production.
 
-    Also the process of a production that 'iop --stop' has stopped. Done as well if there is none.
-    Exit code 1 if it is on another machine, or does not end in time.
+    Its process ends, also that of a production which 'iop --stop' has stopped. Done as well if
+    there is none. Exit code 1 if it is on another machine, or does not end in time.
 
     Parameters
     ----------
