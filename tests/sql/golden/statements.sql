@@ -278,6 +278,10 @@ WHERE CT_Store.ct_package.package_id = ? AND CT_Store.ct_package.version = ?;
 SELECT CT_Store.ct_package.package_id, CT_Store.ct_package.version, CT_Store.ct_package.image, CT_Store.ct_package.title, CT_Store.ct_package.author, CT_Store.ct_package.about, CT_Store.ct_package.status, CT_Store.ct_package.actor, CT_Store.ct_package.domain_name, CT_Store.ct_package.place, CT_Store.ct_package.runtime, CT_Store.ct_package.signed_by, CT_Store.ct_package.failure, CT_Store.ct_package.onboarded_at
 FROM CT_Store.ct_package ORDER BY CT_Store.ct_package.onboarded_at DESC, CT_Store.ct_package.package_id, CT_Store.ct_package.version;
 
+SELECT CT_Store.ct_prediction.file_seq
+FROM CT_Store.ct_prediction
+WHERE CT_Store.ct_prediction.model = ? AND CT_Store.ct_prediction.puid IN (?, ...);
+
 SELECT CT_Store.ct_prediction.model, CASE WHEN (CT_Store.ct_prediction.puid IS NOT NULL) THEN CT_Store.ct_prediction.puid ELSE CT_Store.ct_prediction_file.request_id END AS request_id, CASE WHEN (CT_Store.ct_prediction.request_place IS NOT NULL) THEN CT_Store.ct_prediction.request_place ELSE CT_Store.ct_prediction.place END AS place, CT_Store.ct_prediction.row_key, CT_Store.ct_prediction.row_position, CT_Store.ct_prediction.prediction, CT_Store.ct_prediction.prediction_number, CT_Store.ct_prediction.prediction_probability, CT_Store.ct_prediction_file.version AS model_version, CT_Store.ct_prediction_file.batch_id, CAST(REPLACE(SUBSTRING(CASE WHEN (CT_Store.ct_prediction.predicted_at IS NOT NULL) THEN CT_Store.ct_prediction.predicted_at ELSE CT_Store.ct_prediction_file.predicted_at END, 1, 26), 'T', ' ') AS TIMESTAMP) AS predicted_at
 FROM CT_Store.ct_prediction_file JOIN CT_Store.ct_prediction ON CT_Store.ct_prediction.model = CT_Store.ct_prediction_file.model AND CT_Store.ct_prediction.file_seq = CT_Store.ct_prediction_file.seq
 WHERE CT_Store.ct_prediction_file.n_projected = CT_Store.ct_prediction_file.n_rows;
@@ -460,10 +464,6 @@ WHERE CT_Store.ct_cycle.model = ? AND CT_Store.ct_cycle.open_slot = ? ORDER BY C
 SELECT CT_Store.ct_trigger.trigger_id, CT_Store.ct_trigger.cycle_id, CT_Store.ct_trigger.place, CT_Store.ct_trigger.model, CT_Store.ct_trigger.reason, CT_Store.ct_trigger.actor, CT_Store.ct_trigger.event_now, CT_Store.ct_trigger.asked_at, CT_Store.ct_trigger.facts
 FROM CT_Store.ct_trigger JOIN CT_Store.ct_cycle ON CT_Store.ct_cycle.cycle_id = CT_Store.ct_trigger.cycle_id
 WHERE CT_Store.ct_cycle.model = ? ORDER BY CT_Store.ct_trigger.place;
-
-SELECT DISTINCT CT_Store.ct_prediction.file_seq
-FROM CT_Store.ct_prediction
-WHERE CT_Store.ct_prediction.model = ? AND CT_Store.ct_prediction.puid IN (?, ...);
 
 SELECT DISTINCT CT_Store.ct_prediction_file.model
 FROM CT_Store.ct_prediction_file
