@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iris_ct.core.drift.binning import Ints, keys
@@ -66,13 +66,11 @@ def summarise(frame: pl.DataFrame, grid: Grid, *, chunk: int | None = None) -> S
     return builder.build()
 
 
-@settings(deadline=None)
 @given(counts)
 def test_psi_of_a_window_with_itself_is_zero(window: Ints) -> None:
     assert population_stability_index(window, window) == 0.0
 
 
-@settings(deadline=None)
 @given(counts, st.integers(0, 2**32))
 def test_statistics_stay_in_their_range(window: Ints, seed: int) -> None:
     other = np.random.default_rng(seed).permutation(window)
@@ -83,7 +81,6 @@ def test_statistics_stay_in_their_range(window: Ints, seed: int) -> None:
         assert 0.0 <= p_value <= 1.0
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False), min_size=2, max_size=50))
 def test_a_larger_value_never_has_a_smaller_key(values: list[float]) -> None:
     ordered = np.sort(np.array(values) + 0.0)
@@ -91,7 +88,6 @@ def test_a_larger_value_never_has_a_smaller_key(values: list[float]) -> None:
     assert np.all(np.diff(keys(ordered)) >= 0)
 
 
-@settings(deadline=None)
 @given(frames, st.integers(1, 17), st.integers(0, 2**32))
 def test_neither_the_order_of_rows_nor_their_chunks_matter(
     frame: pl.DataFrame, chunk: int, seed: int
@@ -106,7 +102,6 @@ def test_neither_the_order_of_rows_nor_their_chunks_matter(
     assert summarise(shuffled, grid, chunk=chunk).to_bytes() == whole
 
 
-@settings(deadline=None)
 @given(frames)
 def test_every_row_is_counted_once_for_every_column(frame: pl.DataFrame) -> None:
     summary = summarise(frame, learn_grid(frame, SPECIFICATION))
@@ -124,7 +119,6 @@ def test_every_row_is_counted_once_for_every_column(frame: pl.DataFrame) -> None
         )
 
 
-@settings(deadline=None)
 @given(frames, st.integers(1, 20), st.integers(1, 20))
 def test_merging_is_associative_and_commutative(
     frame: pl.DataFrame, first: int, second: int
@@ -144,7 +138,6 @@ def test_merging_is_associative_and_commutative(
     assert merge_summaries([c.to_bytes(), a.to_bytes(), b.to_bytes()]).to_bytes() == at_once
 
 
-@settings(deadline=None)
 @given(frames, st.integers(-11 * DAY, 401 * DAY))
 def test_windows_that_touch_part_the_rows(frame: pl.DataFrame, border: int) -> None:
     summary = summarise(frame, learn_grid(frame, SPECIFICATION))
@@ -156,7 +149,6 @@ def test_windows_that_touch_part_the_rows(frame: pl.DataFrame, border: int) -> N
     assert np.array_equal(before.totals + after.totals, summary.totals)
 
 
-@settings(deadline=None)
 @given(frames)
 def test_bytes_are_read_back_unchanged(frame: pl.DataFrame) -> None:
     content = summarise(frame, learn_grid(frame, SPECIFICATION)).to_bytes()
@@ -164,7 +156,6 @@ def test_bytes_are_read_back_unchanged(frame: pl.DataFrame) -> None:
     assert summary_from_bytes(content).to_bytes() == content
 
 
-@settings(deadline=None)
 @given(frames, frames)
 def test_a_stricter_significance_never_drifts_more(
     reference: pl.DataFrame, current: pl.DataFrame
@@ -185,7 +176,6 @@ def test_a_stricter_significance_never_drifts_more(
     assert drifted[0] >= drifted[1] >= drifted[2]
 
 
-@settings(deadline=None)
 @given(frames)
 def test_a_window_has_not_drifted_from_itself(frame: pl.DataFrame) -> None:
     window = summarise(frame, learn_grid(frame, SPECIFICATION))
@@ -197,7 +187,6 @@ def test_a_window_has_not_drifted_from_itself(frame: pl.DataFrame) -> None:
     assert not report.drifted
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_never_lowers_a_p_value_and_keeps_the_order(p_values: list[float]) -> None:
     given_values = np.array(p_values)
@@ -209,7 +198,6 @@ def test_holm_never_lowers_a_p_value_and_keeps_the_order(p_values: list[float]) 
     assert np.all(np.diff(adjusted[order]) >= 0)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32), st.floats(0.5, 3.0))
 def test_a_stricter_significance_never_finds_more_error_drift(seed: int, factor: float) -> None:
     losses = np.random.default_rng(seed).exponential(factor, size=240)
@@ -228,7 +216,6 @@ def test_a_stricter_significance_never_finds_more_error_drift(seed: int, factor:
     assert drifted == sorted(drifted, reverse=True)
 
 
-@settings(deadline=None)
 @given(st.floats(0.1, 10.0))
 def test_error_drift_does_not_depend_on_the_unit_of_the_loss(scale: float) -> None:
     losses = np.random.default_rng(0).exponential(1.5, size=240)

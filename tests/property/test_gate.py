@@ -45,7 +45,7 @@ def contest(seed: int, shift: float, *, is_refresh: bool, **gate: Any) -> Verdic
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS, shift=st.floats(-0.2, 0.2), is_refresh=st.booleans())
 def test_a_stricter_policy_never_promotes_more(seed: int, shift: float, is_refresh: bool) -> None:
     mild = contest(seed, shift, is_refresh=is_refresh, margin=0.05, min_gain=0.01)
@@ -53,7 +53,7 @@ def test_a_stricter_policy_never_promotes_more(seed: int, shift: float, is_refre
     assert RANK[strict.outcome] <= RANK[mild.outcome]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS, shift=st.floats(-0.2, 0.2))
 def test_a_replacement_is_never_easier_than_a_refresh(seed: int, shift: float) -> None:
     refresh = contest(seed, shift, is_refresh=True)
@@ -62,7 +62,7 @@ def test_a_replacement_is_never_easier_than_a_refresh(seed: int, shift: float) -
         assert refresh.outcome == "promote"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS)
 def test_a_limit_never_promotes_more(seed: int) -> None:
     free = contest(seed, 0.0, is_refresh=True)
@@ -70,7 +70,7 @@ def test_a_limit_never_promotes_more(seed: int) -> None:
     assert RANK[limited.outcome] <= RANK[free.outcome]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=SEEDS, factor=st.floats(0.01, 100.0))
 def test_the_comparison_does_not_depend_on_the_unit(seed: int, factor: float) -> None:
     rng = np.random.default_rng(seed)
@@ -80,7 +80,7 @@ def test_the_comparison_does_not_depend_on_the_unit(seed: int, factor: float) ->
     assert np.allclose([one.change, one.low, one.high], [two.change, two.low, two.high])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     positions=st.lists(st.integers(0, 60), min_size=40, max_size=200),
     fresh_after=st.none() | st.integers(-1, 60),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from iris_ct.core.dataset.parting import REASONS
@@ -176,7 +176,7 @@ def same(one: list[float], other: list[float]) -> bool:
 
 SPECIFICATIONS = [VIENNA, UTC_MODEL]
 GOOD = {"n": 1.5, "l": 1, "b": True, "c": "true", "a": "x", "t": "2024-05-01 12:00", "id": 7}
-many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=200)
 some = settings(many, max_examples=60)
 
 

@@ -34,7 +34,7 @@ def engine() -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=STEPS, asked=st.sets(IDS, max_size=20))
 def test_pieces_hold_what_a_set_would(
     engine: sa.Engine, steps: list[tuple[str, set[int]]], asked: set[int]

@@ -61,7 +61,8 @@ cells = st.one_of(
 )
 rows = st.lists(st.tuples(*[cells] * len(COLUMNS)), min_size=1, max_size=30)
 quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

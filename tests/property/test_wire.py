@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.unit.core.wire import exchanges
 
@@ -82,7 +82,7 @@ def check_asking(protocol: str, body: bytes, content_type: str, length: str | No
     assert refused is None or refused.status == 400
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     protocol=st.sampled_from(PROTOCOLS),
     body=st.binary(max_size=200) | damaged(),
@@ -106,7 +106,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     where=st.sampled_from(
         [
@@ -137,14 +137,14 @@ def test_any_json_in_any_place_is_answered_or_refused(
     check_asking(protocol, json.dumps(value).encode(), "application/json", None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(body=st.binary(max_size=100) | damaged() | json_values.map(json.dumps).map(str.encode))
 def test_any_feedback_is_read_or_refused(body: bytes) -> None:
     refused = refusal(lambda: seldon_feedback.decode(body))
     assert refused is None or refused.status in (400, 415)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=tables())
 def test_rows_arrive_as_they_were_sent(rows: list[list[Any]]) -> None:
     """Numbers may come as float64, which all of these fit."""
@@ -164,7 +164,7 @@ def test_rows_arrive_as_they_were_sent(rows: list[list[Any]]) -> None:
         assert exchanges.cells_of(asked.inputs) == {"names": names, "cells": rows}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=tables(numbers))
 def test_numbers_arrive_by_every_way_alike(rows: list[list[Any]]) -> None:
     n_rows, width = len(rows), len(rows[0])
@@ -208,7 +208,7 @@ def test_numbers_arrive_by_every_way_alike(rows: list[list[Any]]) -> None:
         assert exchanges.cells_of(asked.inputs) == {"names": None, "cells": rows}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_predictions_come_back_to_the_last_bit(values: list[float]) -> None:
     n_rows = len(values)
@@ -249,7 +249,7 @@ def test_texts_survive_raw_bytes(texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("kind", [HIDDEN, [HIDDEN], {HIDDEN: HIDDEN}, math.pi * 1e5])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_no_refusal_tells_a_value_of_a_row(kind: Any, data: st.DataObject) -> None:
     """Whatever is wrong with a request, its error holds none of the cells."""

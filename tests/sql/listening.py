@@ -14,10 +14,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from iris_ct.adapters.store import tables
 from iris_ct.adapters.store.iris_dialect import EmbeddedDialect
 
 _Statement = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete
 _DIALECT = EmbeddedDialect()
+# What `adapters.store.bulk` hands to the driver as text.
+_INSERT = re.compile(r"INSERT INTO (\S+) \(([^)]*)\)")
 _run = ExitStack()
 
 
@@ -42,11 +45,21 @@ def listening() -> Iterator[set[str]]:
         if isinstance(said, _Statement):
             heard.add(_in_iris(said, list(many[0]) if many else list(one)))
 
+    def hear_bulk(_connection: Any, _cursor: Any, said: str, *more: Any) -> None:
+        context, many = more[-2:]
+        inserted = _INSERT.match(said) if many and context.compiled is None else None
+        if inserted is not None:
+            name, columns = (text.replace('"', "") for text in inserted.groups())
+            table = tables.metadata.tables[name.rpartition(".")[2]]
+            heard.add(_in_iris(sa.insert(table), columns.split(", ")))
+
     sa.event.listen(sa.Engine, "before_execute", hear)
+    sa.event.listen(sa.Engine, "before_cursor_execute", hear_bulk)
     try:
         yield heard
     finally:
         sa.event.remove(sa.Engine, "before_execute", hear)
+        sa.event.remove(sa.Engine, "before_cursor_execute", hear_bulk)
 
 
 def _in_iris(said: _Statement, keys: list[str]) -> str:

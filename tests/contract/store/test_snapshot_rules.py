@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.contract.store.histories import Row, add_labels, add_rows, specification, unkeyed
 from tests.contract.store.test_predictions import predict, told
@@ -96,8 +96,6 @@ def expected(
 
 @settings(
     max_examples=100,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
 )
 @given(

@@ -46,6 +46,10 @@ INSERT INTO CT_Store.ct_model_version (model, version, cycle_id, spec_digest, re
 
 INSERT INTO CT_Store.ct_package (package_id, version, image, title, author, about, status, actor, domain_name, place, runtime, signed_by, failure, onboarded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+INSERT INTO CT_Store.ct_prediction (model, file_seq, place, row_key, row_position, prediction, prediction_number, prediction_probability) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+INSERT INTO CT_Store.ct_prediction (model, file_seq, place, row_key, row_position, prediction, prediction_number, prediction_probability, puid, request_place, predicted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
 INSERT INTO CT_Store.ct_prediction_file (model, request_id, seq, version, batch_id, n_rows, path, file_digest, predicted_at, shadow, predicted_from, n_keyed, first_key, last_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 INSERT INTO CT_Store.ct_quarantine (batch_id, model, seq, n_rows, whole_batch, reasons, path, arrived_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?);

@@ -232,7 +232,7 @@ def test_nothing_that_was_answered_is_lost_when_the_process_is_killed(tmp_path: 
 SIZES = st.lists(st.integers(0, 40), min_size=1, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SIZES, st.floats(0, 1))
 def test_a_torn_tail_costs_only_the_record_it_tears(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], where: float
@@ -262,7 +262,7 @@ def test_a_torn_tail_costs_only_the_record_it_tears(
         assert content.damaged_bytes == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 255))
 def test_a_changed_byte_is_never_taken_for_a_prediction(
     tmp_path_factory: pytest.TempPathFactory, place: int, change: int

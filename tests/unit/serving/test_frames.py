@@ -7,7 +7,7 @@ import struct
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iris_ct.serving.frames import (
@@ -44,7 +44,6 @@ def test_every_message_is_tried() -> None:
 
 
 # The machine may be busy with other things.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 60), max_size=40), st.booleans())
 def test_a_stream_cut_anywhere_gives_the_same_messages(cuts: list[int], json: bool) -> None:
     stream = b"".join(frame(m, i, json=json) for i, m in enumerate(MESSAGES))
