@@ -21,9 +21,9 @@ setup: $(STAMP)  ## make .venv and install the locked packages into it
 demo: setup  ## two years of bike rentals, month by month (ARGS="--keep DIR" keeps the home)
 	@$(BIN)/ct demo $(ARGS)
 
-# Three processes: the suite waits for servers and child processes half of its time.
+# Four processes: the suite waits for servers and child processes much of its time.
 test: setup  ## run the tests (ARGS="-k drift" picks some)
-	@$(BIN)/python -m pytest -n 3 --dist worksteal -rs $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -rs $(ARGS)
 
 # In a copy of the project with a dur/ of its own; CT_REQUIRE_IRIS=1 lets it fail without docker.
 iris-test: setup  ## build and start the containers and test inside IRIS (needs docker)

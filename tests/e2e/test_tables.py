@@ -92,8 +92,14 @@ def test_the_production_looks_by_itself_and_a_broken_table_stops_no_other(
     fill(home, rentals(day(0), 2), first_id=1)
     home.write_model(extra=SOURCE)
     wait_until(lambda: home.status()["rows"] == 48)
-    failure = procedures.status(home.parts, "broken")["source"]["failure"]
-    assert "nowhere" in failure
+
+    def failure() -> str | None:
+        said: str | None = procedures.status(home.parts, "broken")["source"]["failure"]
+        return said
+
+    # A look that began before the model's file was there knows the other model only.
+    wait_until(failure)
+    assert "nowhere" in str(failure())
     told = [e for e in home.parts.store.audit.events("broken") if e.step == "Source"]
     assert len(told) == 1
 

@@ -169,7 +169,8 @@ def _standing_source(source: Mapping[str, Any] | None) -> str | None:
     """Say why rows of the model's table do not come, if they do not."""
     if source is None:
         return None
-    return source["standstill"] or source["failure"]
+    why: str | None = source["standstill"] or source["failure"]
+    return why
 
 
 _MEASURED = (
