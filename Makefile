@@ -21,9 +21,9 @@ setup: $(STAMP)  ## make .venv and install the locked packages into it
 demo: setup  ## two years of bike rentals, month by month (ARGS="--keep DIR" keeps the home)
 	@$(BIN)/ct demo $(ARGS)
 
-# Four processes: the suite waits for servers and child processes much of its time.
+# Three processes: the suite waits for servers and child processes half of its time.
 test: setup  ## run the tests (ARGS="-k drift" picks some)
-	@$(BIN)/python -m pytest -n 4 --dist worksteal -rs $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -rs $(ARGS)
 
 # In a copy of the project with a dur/ of its own; CT_REQUIRE_IRIS=1 lets it fail without docker.
 iris-test: setup  ## build and start the containers and test inside IRIS (needs docker)
@@ -86,8 +86,9 @@ $(STAMP): requirements.lock pyproject.toml
 		echo "  apt-get install python3-venv"; exit 1; }
 	@echo "Making $(VENV) and installing the locked packages; the first time takes some minutes."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install -qq --require-hashes -r requirements.lock
+	@$(PIP) install -qq --no-compile --require-hashes -r requirements.lock
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	-@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib  # by all processors; pip takes one
 	@$(BIN)/python -c 'import lightgbm' 2> /dev/null || { \
 		echo "LightGBM cannot be loaded; most often libgomp.so.1 is missing. On Debian and Ubuntu:"; \
 		echo "  apt-get install libgomp1"; \
