@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.cli.running import MODEL
+from tests.control.changes import promote_version_1, rollout_outcomes, step_back
 
 from iris_ct.adapters.bundles import load_bundle
 from iris_ct.bootstrap import Parts
@@ -21,8 +22,6 @@ from iris_ct.control.rollouts import Rollouts, begin
 from iris_ct.core.narration import narrate
 from iris_ct.core.rollout import RolloutPolicy, parse_stages
 from iris_ct.core.service import Autoscaling, ModelRef, make_service
-from iris_ct.flow.promote import promote
-from iris_ct.flow.rollback import roll_back
 from iris_ct.serving.routes import parse_routes
 
 POLICY = RolloutPolicy(stages=parse_stages("shadow,0.5"), min_requests=10, min_stage_s=0.0)
@@ -60,33 +59,8 @@ def state(
 
 def try_version_1(parts: Parts) -> tuple[str, str]:
     """Promote version 1; give the images of before and after."""
-    promote(
-        MODEL,
-        1,
-        request_id="test",
-        actor="test",
-        reason="test",
-        store=parts.store,
-        clock=parts.clock,
-    )
+    promote_version_1(parts)
     return f"{MODEL}:2", f"{MODEL}:1"
-
-
-def step_back(parts: Parts, *, to: int) -> None:
-    """Roll back to a version."""
-    roll_back(
-        MODEL,
-        request_id=f"back to {to}",
-        version=to,
-        actor="eva",
-        reason="too high",
-        store=parts.store,
-        clock=parts.clock,
-    )
-
-
-def outcomes(parts: Parts) -> list[str]:
-    return [d.outcome for d in parts.store.decisions.decisions(MODEL) if d.kind == "rollout"]
 
 
 def test_a_champion_is_served_without_asking(parts: Parts) -> None:
@@ -150,7 +124,7 @@ def test_a_candidate_is_a_shadow_then_gets_half_then_everything(parts: Parts) ->
         [(old, 0.5, False), (new, 0.5, False)],
         [(new, 1.0, False)],
     ]
-    assert outcomes(parts) == ["begin", "forward", "full"]
+    assert rollout_outcomes(parts) == ["begin", "forward", "full"]
 
 
 def test_a_failing_candidate_is_taken_back_and_the_champion_with_it(parts: Parts) -> None:
@@ -194,7 +168,7 @@ def test_a_rollback_answers_everything_at_once(parts: Parts) -> None:
     step_back(parts, to=1)
     for looking in (keeper, Keeper(parts, POLICY)):
         assert images(only(looking.look([]))) == [(f"{MODEL}:1", 1.0, False)]
-    assert outcomes(parts) == []
+    assert rollout_outcomes(parts) == []
 
 
 @pytest.mark.parametrize("n_looks", [1, 2])
@@ -208,7 +182,7 @@ def test_a_rollback_ends_the_rollout_of_what_it_takes_away(parts: Parts, n_looks
     step_back(parts, to=2)
     for looking in (keeper, Keeper(parts, POLICY)):
         assert images(only(looking.look([state(old, 200), state(new, 60)]))) == [(old, 1.0, False)]
-    assert outcomes(parts) == ["begin", *["forward"] * (n_looks - 1), "ended"]
+    assert rollout_outcomes(parts) == ["begin", *["forward"] * (n_looks - 1), "ended"]
     ended = parts.store.decisions.decisions(MODEL)[-1]
     why = "version 2 serves again instead of 1: too high"
     assert ended.reason == f"{new} is no longer tried in service {MODEL}: {why}"
@@ -238,7 +212,7 @@ def test_a_rollback_past_the_stable_version_ends_the_rollout_too(parts: Parts) -
     Rollouts(parts.home / "serving" / "rollouts.json").keep(MODEL, step.progress)
     step_back(parts, to=1)
     assert images(only(Keeper(parts, POLICY).look([]))) == [(f"{MODEL}:1", 1.0, False)]
-    assert outcomes(parts) == ["ended"]
+    assert rollout_outcomes(parts) == ["ended"]
     assert Rollouts(parts.home / "serving" / "rollouts.json").of(MODEL) is None
 
 

@@ -20,12 +20,11 @@ from typing import Any
 import psutil
 import pytest
 from tests.cli.running import MODEL
+from tests.control.changes import promote_version_1, rollout_outcomes, step_back
 from tests.serving.gateways import PATIENT
 
 from iris_ct.bootstrap import Parts
 from iris_ct.flow.fold import fold_journal
-from iris_ct.flow.promote import promote
-from iris_ct.flow.rollback import roll_back
 
 pytestmark = pytest.mark.integration
 
@@ -124,27 +123,11 @@ def wait_until(is_true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def let_version_1_serve(parts: Parts) -> None:
-    roll_back(
-        MODEL,
-        request_id="test",
-        version=1,
-        actor="test",
-        reason="test",
-        store=parts.store,
-        clock=parts.clock,
-    )
-
-
-def rollouts(parts: Parts) -> list[str]:
-    return [d.outcome for d in parts.store.decisions.decisions(MODEL) if d.kind == "rollout"]
-
-
 def test_a_promotion_reaches_those_who_ask_without_one_failure(parts: Parts) -> None:
     with serving(parts.home) as running:
         with running.asked_all_the_time():
             wait_until(lambda: len(running.answered) > 20)
-            let_version_1_serve(parts)
+            step_back(parts, to=1)
             wait_until(lambda: running.answered[-1] == f"{MODEL}:1")
         assert running.failed == []
         # One change, and never back again.
@@ -168,19 +151,11 @@ def test_a_new_version_is_a_shadow_before_it_answers(parts: Parts) -> None:
     with serving(parts.home, **stages) as running:
         with running.asked_all_the_time():
             wait_until(lambda: len(running.answered) > 20)
-            promote(
-                MODEL,
-                1,
-                request_id="test",
-                actor="test",
-                reason="test",
-                store=parts.store,
-                clock=parts.clock,
-            )
-            wait_until(lambda: rollouts(parts)[-1:] == ["full"])
+            promote_version_1(parts)
+            wait_until(lambda: rollout_outcomes(parts)[-1:] == ["full"])
             wait_until(lambda: set(running.answered[-20:]) == {f"{MODEL}:1"})
         assert running.failed == []
-    assert rollouts(parts) == ["begin", "forward", "full"]
+    assert rollout_outcomes(parts) == ["begin", "forward", "full"]
     log = parts.store.decisions.decisions(MODEL)
     shadow = next(d for d in log if (d.kind, d.outcome) == ("rollout", "forward"))
     assert shadow.checks[0].observed == 0.0
@@ -197,6 +172,6 @@ def test_serving_goes_on_while_the_control_process_is_away(parts: Parts) -> None
         with running.asked_all_the_time():
             control.send_signal(signal.SIGKILL)
             wait_until(lambda: len(running.answered) > 50)
-            let_version_1_serve(parts)
+            step_back(parts, to=1)
             wait_until(lambda: running.answered[-1] == f"{MODEL}:1")
         assert running.failed == []

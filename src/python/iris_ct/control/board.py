@@ -14,6 +14,7 @@ import msgspec
 
 from iris_ct.control.counts import BranchState, Counts
 from iris_ct.control.plan import PlannedService
+from iris_ct.procedures.serving_state import STATE
 
 Status = Literal["creating", "running", "error"]
 
@@ -53,7 +54,7 @@ class Board:
         pid: int,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._path = home / "serving" / "state.json"
+        self._path = home / STATE
         self._address, self._pid = address, pid
         self._now_s = now_s
         self._lock = threading.Lock()
